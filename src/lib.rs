@@ -1,0 +1,7 @@
+//! ra-deploy: bare-metal servers to a Kubernetes cluster that provably matches a reference profile.
+
+pub mod artifact;
+pub mod lab;
+pub mod link;
+pub mod model;
+pub mod redfish;
