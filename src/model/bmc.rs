@@ -1,0 +1,131 @@
+//! Questions to a BMC, their answers, and what can be done to one. Pure data: the redfish room
+//! carries them out, resources and checks read the answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A document found by following links, never by building an address from an identifier.
+///
+/// The first word is where to start: `root`, `system` (the primary system), `manager` (its BMC)
+/// or `chassis` (its chassis); each further word is a property that holds a link, or `*` for
+/// every member of a collection: `system/Bios`, `manager/VirtualMedia/*`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkPath(pub String);
+
+impl fmt::Display for LinkPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A read-only question to a BMC. Answers are JSON: for `Documents` an array of the raw
+/// documents, otherwise the state type named beside the variant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BmcQuery {
+    Documents(LinkPath),
+    /// [`SystemState`]
+    System,
+    /// [`BiosState`]
+    Bios,
+    /// [`BiosRegistry`]; asked only when an attribute has to change.
+    BiosRegistry,
+    /// The hardware summary: the fields of `summary` in the captured trees' answer keys, and
+    /// `unreadable`, a list of `{uri, reason}`.
+    Hardware,
+}
+
+/// What the primary system says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SystemState {
+    pub manufacturer: Option<String>,
+    pub model: Option<String>,
+    pub serial: Option<String>,
+    pub bios_version: Option<String>,
+    /// `On`, `Off`, `PoweringOn`, `PoweringOff`, or as the BMC spells it.
+    pub power: Option<String>,
+    /// `BootProgress.LastState`, where the BMC has it.
+    pub boot_progress: Option<String>,
+    /// `LastResetTime` as given.
+    pub last_reset: Option<String>,
+    pub reset_types: Vec<String>,
+    pub boot_override: BootOverride,
+    /// Targets that the BMC allows.
+    pub boot_targets: Vec<String>,
+}
+
+/// The boot source override, in Redfish's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BootOverride {
+    /// `Disabled`, `Once` or `Continuous`.
+    pub enabled: Option<String>,
+    /// `Pxe`, `Cd`, `Hdd`, `UefiHttp`, ….
+    pub target: Option<String>,
+    /// `UEFI` or `Legacy`.
+    pub mode: Option<String>,
+    pub uefi_target: Option<String>,
+    pub http_boot_uri: Option<String>,
+}
+
+/// BIOS attributes: what is in force, and what waits for the next boot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BiosState {
+    pub current: BTreeMap<String, Value>,
+    /// Only attributes whose pending value differs from the current one.
+    pub pending: BTreeMap<String, Value>,
+    /// A configuration job that is queued, by its identifier.
+    pub job: Option<String>,
+    /// Identifier of the attribute registry that the BIOS names.
+    pub registry: Option<String>,
+}
+
+/// The BIOS attribute registry, reduced to what checking a value needs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BiosRegistry {
+    pub attributes: BTreeMap<String, BiosAttribute>,
+    /// Why there is none, when the BMC publishes none that could be read.
+    pub absent: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BiosAttribute {
+    /// `Enumeration`, `String`, `Integer`, `Boolean` or `Password`.
+    pub kind: Option<String>,
+    pub display_name: Option<String>,
+    pub read_only: bool,
+    pub allowed: Vec<String>,
+    pub lower_bound: Option<f64>,
+    pub upper_bound: Option<f64>,
+    pub min_length: Option<u64>,
+    pub max_length: Option<u64>,
+}
+
+/// Something done to a server through its BMC. Each act proves that it happened before it
+/// counts as done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BmcAct {
+    /// Stages BIOS attributes; they take effect at the next boot.
+    StageBios {
+        attributes: BTreeMap<String, Value>,
+    },
+    /// Brings the power to a state: proven by `PowerState`, and for `On` by the boot's progress
+    /// where the BMC tells it.
+    Power(PowerGoal),
+    SetBoot(BootOverride),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerGoal {
+    On,
+    /// Ordered shutdown first, forced off when the budget is spent.
+    Off,
+    ForceOff,
+    /// A boot after the act, from whichever state: ordered restart, then forced, then off and on.
+    Restart,
+    ForceRestart,
+}
