@@ -129,3 +129,25 @@ pub enum PowerGoal {
     Restart,
     ForceRestart,
 }
+
+/// Where a BMC answers and how it is trusted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// `https://198.51.100.11`, without a path.
+    pub url: String,
+    pub user: String,
+    pub password: super::Secret,
+    pub trust: Trust,
+}
+
+/// Whom the BMC's certificate has to convince.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// `sha256:` and the hexadecimal digest of the leaf certificate.
+    Pin(String),
+    /// A PEM file with the authority's certificates.
+    Authority(std::path::PathBuf),
+    /// The system's authorities.
+    System,
+    Insecure,
+}

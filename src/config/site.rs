@@ -1,0 +1,208 @@
+//! The inventory, the profile and the roles joined. Whoever holds a [`Site`] knows that the files
+//! were right.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::selector::Selector;
+use super::source::{Place, Spot};
+use crate::model::bmc::Endpoint;
+use crate::model::{Target, Text, Vault};
+
+/// Everything that the files say.
+#[derive(Debug)]
+pub struct Site {
+    /// The cluster's name, or the inventory's file name without its ending.
+    pub name: String,
+    pub cluster: Option<Cluster>,
+    /// In the order they were written, ranges expanded.
+    pub hosts: Vec<Host>,
+    /// Group name to host names in inventory order; `all` holds every host.
+    pub groups: BTreeMap<String, Vec<String>>,
+    pub profile: Option<Profile>,
+    /// The roles that the profile assigns, by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Secrets of the inventory, read when the site was loaded to act on machines.
+    pub vault: Vault,
+    /// The lab that the inventory describes, when it describes one: raw, for the lab room.
+    pub lab: Option<Value>,
+    /// SHA-256 over every file's content: a saved plan is refused when it differs.
+    pub digest: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    pub name: String,
+    /// `1.33` or `1.33.13`.
+    pub kubernetes: String,
+    /// Name or address of the API that outlives any one control plane.
+    pub endpoint: Option<String>,
+    /// Pod networks in CIDR notation, one a family.
+    pub pods: Vec<String>,
+    pub services: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub name: String,
+    /// The running number of a range such as `w[01-40]`.
+    pub number: Option<u64>,
+    pub address: String,
+    /// More addresses, such as one of the other family.
+    pub addresses: Vec<String>,
+    pub groups: Vec<String>,
+    /// `None` for a host of which only the BMC is known.
+    pub target: Option<Target>,
+    pub bmc: Option<Endpoint>,
+    /// Values of role parameters set for this host, snake case, defaults of the roles not
+    /// included; the profile's are (the nearest wins: host, group, inventory, profile).
+    pub parameters: BTreeMap<String, Value>,
+    /// Where the inventory names it.
+    pub spot: Spot,
+}
+
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub name: String,
+    pub title: String,
+    /// In the order they are carried out.
+    pub roles: Vec<Assignment>,
+    pub requirements: Vec<Requirement>,
+}
+
+/// A role and the hosts that get it.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    pub role: String,
+    pub on: Selector,
+    pub spot: Spot,
+}
+
+#[derive(Debug, Clone)]
+pub struct Role {
+    pub name: String,
+    pub summary: String,
+    /// Snake case name to declaration.
+    pub parameters: IndexMap<String, Parameter>,
+    /// Values made during the run, by snake case name.
+    pub late: IndexMap<String, Late>,
+    pub tasks: Vec<Task>,
+    /// File name below `templates/` to its text.
+    pub templates: BTreeMap<String, String>,
+    pub place: Place,
+}
+
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub kind: ParameterKind,
+    pub default: Option<Value>,
+    pub summary: Option<String>,
+    /// The only values it may take.
+    pub choices: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    List,
+    Map,
+    Any,
+}
+
+/// A value made when it is needed, such as a join token.
+#[derive(Debug, Clone)]
+pub struct Late {
+    pub on: Selector,
+    /// A shell text; its trimmed standard output is the value.
+    pub run: Text,
+    pub spot: Spot,
+}
+
+/// One task of a role: exactly one kind, and how it stands among the others.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub name: Option<String>,
+    /// Key of the kind: `file`, `service`, ….
+    pub kind: String,
+    /// The kind's parameters as written; strings may hold templates.
+    pub parameters: Value,
+    /// Bare expressions.
+    pub when: Option<String>,
+    pub unless: Option<String>,
+    pub then: Vec<Then>,
+    pub tags: Vec<String>,
+    /// A narrower choice of hosts than the role's.
+    pub on: Option<Selector>,
+    /// Milestones that other hosts reach first.
+    pub awaits: Vec<String>,
+    /// The milestone that this task reaches; it counts once every host that has the task is
+    /// through with it.
+    pub reaches: Option<String>,
+    /// Hosts that carry this name take turns.
+    pub in_turn: Option<String>,
+    pub timeout: Duration,
+    pub spot: Spot,
+}
+
+/// What a change of a task's files leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    Restart(String),
+    Reload(String),
+    Reboot,
+}
+
+/// A row of the profile: what has to hold, how it is asked, and what mends it.
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    pub id: String,
+    pub title: String,
+    pub level: Level,
+    /// Which hosts it is asked of.
+    pub on: Selector,
+    /// One verdict for the cluster instead of one for each host.
+    pub scope: Scope,
+    pub when: Option<String>,
+    /// Name of the answer in the expressions to the question, as written.
+    pub asks: IndexMap<String, Value>,
+    /// A bare expression over the answers, or the name of a check in Rust.
+    pub pass: Pass,
+    /// A template over the answers.
+    pub evidence: Option<String>,
+    pub mend: Option<String>,
+    pub waiver: Option<Waiver>,
+    pub spot: Spot,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pass {
+    Expression(String),
+    Check(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Host,
+    Cluster,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Must,
+    Should,
+    May,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    pub reason: String,
+    pub owner: Option<String>,
+    /// ISO date; the waiver ends with this day.
+    pub until: Option<String>,
+}

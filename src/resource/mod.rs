@@ -1,0 +1,127 @@
+//! Resources: what a task wants of a host. Each kind is one type in one file that reads as ask,
+//! read, act: its questions, and a pure reading that yields the differences and the acts that
+//! mend them. No I/O here.
+
+use std::fmt::Debug;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::model::{ArtifactInfo, Change, Text};
+use crate::probe::Probe;
+
+mod diff;
+pub mod file;
+
+/// One resource on one host, ready to be asked about.
+pub trait Resource: Probe<Finding = Change> + Debug + Send + Sync {
+    /// Kind and name as people say it: `file /etc/hosts`.
+    fn title(&self) -> String;
+
+    /// Paths whose content tells, by its time of change, that a service or the host has not seen
+    /// it yet. What `then` watches.
+    fn writes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Names of the artifacts that its acts send.
+    fn artifacts(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A kind of task: how its parameters are written, and how they become a resource.
+pub trait Kind: Resource + Sized + 'static {
+    /// The key in a role's task.
+    const NAME: &'static str;
+    /// One line for the schema and the documentation.
+    const SUMMARY: &'static str;
+    /// A worked example: the task's YAML below its key.
+    const EXAMPLE: &'static str;
+
+    /// The parameters as written, all templates rendered.
+    type Parameters: DeserializeOwned + JsonSchema;
+
+    fn build(parameters: Self::Parameters, around: &dyn Surroundings) -> Result<Self, Fault>;
+}
+
+/// What a resource may learn of the site while it is built. Pure.
+pub trait Surroundings {
+    /// A template of the task's role, rendered for this host.
+    fn render(&self, template: &str) -> Result<Text, Fault>;
+
+    /// SHA-256 of the text with its sealed values put in, lower-case hexadecimal; `None` while
+    /// one of them is still to be made.
+    fn digest(&self, text: &Text) -> Option<String>;
+
+    fn artifact(&self, name: &str) -> Option<ArtifactInfo>;
+
+    /// Names of all artifacts, for suggestions.
+    fn artifact_names(&self) -> Vec<String>;
+
+    /// Whether the host has a BMC that can be asked.
+    fn has_bmc(&self) -> bool;
+}
+
+/// Why parameters do not make a resource.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// Lower-case.
+    pub message: String,
+    /// JSON pointer into the task's parameters: `/template`; empty for the task as a whole.
+    pub pointer: String,
+    pub hint: Option<String>,
+    /// It could not be rendered only because facts are not known yet.
+    pub needs_facts: bool,
+}
+
+impl Fault {
+    pub fn at(pointer: &str, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            pointer: pointer.to_owned(),
+            hint: None,
+            needs_facts: false,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A kind, for the schema and for building by name.
+pub struct KindEntry {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub example: &'static str,
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    pub build: fn(Value, &dyn Surroundings) -> Result<Box<dyn Resource>, Fault>,
+}
+
+impl KindEntry {
+    const fn of<K: Kind>() -> Self {
+        Self {
+            name: K::NAME,
+            summary: K::SUMMARY,
+            example: K::EXAMPLE,
+            schema: |generator| generator.subschema_for::<K::Parameters>(),
+            build: |parameters, around| {
+                let parameters = serde_json::from_value(parameters)
+                    .map_err(|error| Fault::at("", error.to_string()))?;
+                Ok(Box::new(K::build(parameters, around)?))
+            },
+        }
+    }
+}
+
+/// Every kind, in the order the documentation shows them.
+pub const KINDS: &[KindEntry] = &[KindEntry::of::<file::File>()];
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static KindEntry> {
+    KINDS.iter().find(|entry| entry.name == name)
+}
