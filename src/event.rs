@@ -48,6 +48,8 @@ pub enum What {
         /// `plan`, `apply`, `verify`, ….
         command: String,
         site: String,
+        /// The profile's name, where the inventory has one.
+        profile: Option<String>,
         hosts: Vec<String>,
         /// Identifier of the run: the name of its record's folder.
         run: String,
@@ -70,6 +72,8 @@ pub enum What {
         /// Why it cannot be known yet, for a task whose host has still to come up.
         unknown: Option<String>,
     },
+    /// Every task that can be planned was: the plan can be shown, and asked about.
+    PlanReady,
     TaskStarted {
         task: TaskName,
     },

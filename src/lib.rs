@@ -8,4 +8,5 @@ pub mod link;
 pub mod model;
 pub mod probe;
 pub mod redfish;
+pub mod report;
 pub mod resource;
