@@ -132,6 +132,10 @@ pub struct UnitState {
     pub needs_daemon_reload: bool,
     /// When its main process started, seconds since the epoch.
     pub started: Option<f64>,
+    /// When its active state last changed, seconds since the epoch; a reload counts
+    /// (`StateChangeTimestampMonotonic`).
+    #[serde(default)]
+    pub changed: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
