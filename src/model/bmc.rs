@@ -33,8 +33,8 @@ pub enum BmcQuery {
     Bios,
     /// [`BiosRegistry`]; asked only when an attribute has to change.
     BiosRegistry,
-    /// The hardware summary: the fields of `summary` in the captured trees' answer keys, and
-    /// `unreadable`, a list of `{uri, reason}`.
+    /// `{summary, unreadable}`: the hardware in one flat object, and a list of `{uri, reason}` of
+    /// what could not be read.
     Hardware,
 }
 

@@ -15,7 +15,7 @@ pub mod vault;
 pub use action::{Action, Payload};
 pub use answers::{Answers, Unread};
 pub use artifact::ArtifactInfo;
-pub use bmc::{BmcAct, BmcQuery, LinkPath};
+pub use bmc::{BmcAct, BmcQuery, Endpoint, LinkPath, Trust};
 pub use change::{Change, Difference, Standing};
 pub use query::{Answer, Place, Query};
 pub use secret::Secret;

@@ -1,1 +1,148 @@
-//! The redfish room.
+//! The redfish room: a BMC is asked and told over HTTPS, leniently, and nothing counts as done
+//! before it is proven.
+//!
+//! Documents stay JSON values; small typed structs of the model are composed from them. Only
+//! links are followed, no address is built from an identifier. One session a BMC and run; a
+//! document is fetched once between two acts. What single vendors do otherwise than the standard
+//! stands in `quirks`, each with its source.
+
+mod bios;
+mod boot;
+mod document;
+mod error;
+mod hardware;
+mod links;
+mod message;
+mod options;
+mod power;
+mod quirks;
+mod registry;
+mod session;
+mod survey;
+mod system;
+mod task;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod trust;
+mod witness;
+mod write;
+
+pub use error::{Arrival, Error};
+pub use message::Message;
+pub use options::{Listener, Options, Progress, Requests};
+pub use trust::{fingerprint, normalise as normalise_pin};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::RwLock;
+
+use self::survey::{Cache, ROOT, Survey, fetch};
+use self::transport::Client;
+use crate::model::{BmcAct, BmcQuery, Endpoint};
+
+/// A connection to one BMC.
+///
+/// Give it up with [`Bmc::close`]; a drop without it logs out too, but blocks for that.
+pub struct Bmc {
+    cache: RwLock<Cache>,
+    client: Client,
+}
+
+impl Bmc {
+    /// Logs in: by a session where there is a SessionService, else by basic authentication with
+    /// every request; without a user, not at all.
+    ///
+    /// # Errors
+    /// Whatever keeps the BMC from being asked; each with a hint.
+    pub async fn connect(endpoint: Endpoint, options: Options) -> Result<Self, Error> {
+        let client = Client::new(endpoint, options)?;
+        let not_redfish = |reason: String| Error::NotRedfish {
+            origin: client.origin.clone(),
+            reason,
+        };
+        let root = match fetch(&client, ROOT).await {
+            Ok(root) => root,
+            Err(Error::Missing { path }) => return Err(not_redfish(format!("there is no {path}"))),
+            Err(Error::Malformed { reason, .. }) => {
+                return Err(not_redfish(format!("its root: {reason}")));
+            }
+            Err(error) => return Err(error),
+        };
+        if root.text("RedfishVersion").is_none() && root.link("Systems").is_none() {
+            return Err(not_redfish(
+                "its root has neither RedfishVersion nor Systems".into(),
+            ));
+        }
+        client.log_in(&root).await?;
+        Ok(Self {
+            cache: RwLock::new(Cache::default()),
+            client,
+        })
+    }
+
+    /// Answers a question; read-only. Documents that were read since the last act, or since
+    /// [`Bmc::forget`], are not fetched again.
+    ///
+    /// # Errors
+    /// Only where the answer as a whole cannot be given; what is unreadable within it stands in
+    /// the answer.
+    pub async fn answer(&self, query: &BmcQuery) -> Result<Value, Error> {
+        let cache = self.cache.read().await;
+        let survey = Survey {
+            client: &self.client,
+            cache: &cache,
+        };
+        match query {
+            BmcQuery::Documents(path) => survey.walk(path).await.map(Value::Array),
+            BmcQuery::System => system::state(&survey).await.map(json),
+            BmcQuery::Bios => bios::state(&survey).await.map(json),
+            BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
+            BmcQuery::Hardware => hardware::read(&survey).await,
+        }
+    }
+
+    /// Carries out an act and proves it. Everything read before is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::NotProven`] where the BMC accepted and nothing happened.
+    pub async fn act(&self, act: &BmcAct, progress: Listener<'_>) -> Result<(), Error> {
+        // Written to for as long as it takes: nobody reads in between what is about to change.
+        let mut cache = self.cache.write().await;
+        *cache = Cache::default();
+        let survey = Survey {
+            client: &self.client,
+            cache: &cache,
+        };
+        let outcome = match act {
+            BmcAct::StageBios { attributes } => bios::stage(&survey, attributes, progress).await,
+            BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
+            BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
+        };
+        *cache = Cache::default();
+        outcome
+    }
+
+    /// Forgets what was read, so that the next questions see the BMC as it is now.
+    pub async fn forget(&self) {
+        *self.cache.write().await = Cache::default();
+    }
+
+    /// What was sent so far.
+    pub fn requests(&self) -> Requests {
+        self.client.counters.read()
+    }
+
+    /// Logs out. Requests that are still under way, or come later, fail with [`Error::Closed`]
+    /// instead of logging in again.
+    pub async fn close(&self) {
+        self.client.log_out().await;
+    }
+}
+
+/// The model's structs always serialise: their keys are strings.
+fn json(value: impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

@@ -1,0 +1,101 @@
+//! The boot override, written whole and read back.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::options::{Listener, Progress};
+use super::survey::{Survey, fetch};
+use super::{system, task, write};
+use crate::model::bmc::BootOverride;
+
+/// Sets the boot override. A field of `wanted` that is none is left as it is.
+///
+/// Enabled, target and mode always go together: on some BMCs a change of the target resets the
+/// mode (ironic). Where the mode is refused it is left out, which is an error only if another
+/// mode was wanted than the one in force.
+pub(super) async fn set(
+    survey: &Survey<'_>,
+    wanted: &BootOverride,
+    listener: Listener<'_>,
+) -> Result<(), Error> {
+    let primary = survey.system().await?;
+    let carrier = system::boot_carrier(survey, &primary).await;
+    let before = system::boot_override(&carrier);
+    if !differs(wanted, &before) {
+        return Ok(());
+    }
+    let client = survey.client;
+    let body = |with_mode: bool| {
+        let mut boot = Map::new();
+        let mut put = |key: &str, wish: &Option<String>, now: &Option<String>| {
+            if let Some(value) = wish.as_ref().or(now.as_ref()) {
+                boot.insert(key.into(), Value::String(value.clone()));
+            }
+        };
+        put(
+            "BootSourceOverrideEnabled",
+            &wanted.enabled,
+            &before.enabled,
+        );
+        put("BootSourceOverrideTarget", &wanted.target, &before.target);
+        if with_mode {
+            put("BootSourceOverrideMode", &wanted.mode, &before.mode);
+        }
+        put("UefiTargetBootSourceOverride", &wanted.uefi_target, &None);
+        put("HttpBootUri", &wanted.http_boot_uri, &None);
+        json!({ "Boot": boot })
+    };
+    let mode_may_go = wanted.mode.is_none() || wanted.mode == before.mode;
+    let has_mode = wanted.mode.is_some() || before.mode.is_some();
+    let reply = match write::patch(client, &carrier, &body(true)).await {
+        Err(Error::Refused { status: 400.., .. }) if has_mode && mode_may_go => {
+            listener(Progress::Note(
+                "the BMC refuses the boot mode; it is left as it is".into(),
+            ));
+            write::patch(client, &carrier, &body(false)).await?
+        }
+        outcome => outcome?,
+    };
+    task::finish(client, &reply, "the boot override", listener).await?;
+    let start = Instant::now();
+    loop {
+        let now = system::boot_override(&*fetch(client, &carrier.path).await?);
+        if !differs(wanted, &now) {
+            return Ok(());
+        }
+        let waited = start.elapsed();
+        if waited + client.options.poll > client.options.read_back_budget {
+            return Err(Error::NotProven {
+                what: "the boot override".into(),
+                found: shown(&now),
+                waited,
+            });
+        }
+        tokio::time::sleep(client.options.poll).await;
+    }
+}
+
+/// Whether a wish is unmet. A disabled override has no target worth comparing.
+fn differs(wanted: &BootOverride, now: &BootOverride) -> bool {
+    let unmet = |wish: &Option<String>, is: &Option<String>| wish.is_some() && wish != is;
+    if wanted.enabled.as_deref() == Some("Disabled") {
+        return unmet(&wanted.enabled, &now.enabled);
+    }
+    unmet(&wanted.enabled, &now.enabled)
+        || unmet(&wanted.target, &now.target)
+        || unmet(&wanted.mode, &now.mode)
+        || unmet(&wanted.uefi_target, &now.uefi_target)
+        || unmet(&wanted.http_boot_uri, &now.http_boot_uri)
+}
+
+fn shown(now: &BootOverride) -> String {
+    let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".into());
+    format!(
+        "it is {}, target {}, mode {}",
+        word(&now.enabled),
+        word(&now.target),
+        word(&now.mode)
+    )
+}

@@ -1,0 +1,93 @@
+//! What single vendors do otherwise than the standard says, each with where it was seen. The
+//! code elsewhere is written for the standard and asks here.
+
+use serde_json::Value;
+
+use super::document::{Document, text};
+use super::error::Error;
+
+/// An entry of `Members` that holds more than its link is taken for the member itself only with
+/// all three properties that the standard demands of a resource: AMI leaves properties out of
+/// expanded members (nv-redfish), others add single ones beside the link.
+pub(super) fn expanded_member_is_whole(entry: &Value) -> bool {
+    ["@odata.id", "@odata.type", "Id", "Name"]
+        .iter()
+        .all(|key| text(entry, key).is_some())
+}
+
+/// The ETags to try for a write, in order. A document's own comes first; AMI refuses its own and
+/// takes only `*` (nv-redfish, libredfish); HPE refuses `*` with 412 (nv-redfish); some know no
+/// `If-Match` at all.
+pub(super) fn etags(document: &Document) -> Vec<Option<String>> {
+    match &document.etag {
+        Some(etag) => vec![Some(etag.clone()), Some("*".into()), None],
+        None => vec![None, Some("*".into())],
+    }
+}
+
+/// Whether a refusal may be about the ETag: precondition failed or required.
+pub(super) fn etag_refused(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Refused {
+            status: 412 | 428,
+            ..
+        }
+    )
+}
+
+/// The state of HPE's power-on self-test, where neither `BootProgress` nor `LastResetTime` is
+/// told (seen in the captured iLO 5 tree): `PowerOff`, `InPost`, `InPostDiscoveryComplete`,
+/// `FinishedPost`.
+pub(super) fn post_state(system: &Document) -> Option<String> {
+    system
+        .at("/Oem/Hpe")
+        .or_else(|| system.at("/Oem/Hp"))
+        .and_then(|oem| text(oem, "PostState"))
+}
+
+/// iDRAC links its job queue from the settings resource (seen in the captured tree); jobs for
+/// BIOS settings are created there where the firmware knows no apply time (badfish, libredfish).
+pub(super) fn job_queue(settings: &Document) -> Option<String> {
+    settings
+        .at("/Oem/Dell/Jobs")
+        .and_then(super::document::link)
+}
+
+/// iDRAC's way to empty the pending area of BIOS settings (seen in the captured tree).
+pub(super) fn clear_pending(settings: &Document) -> Option<String> {
+    let actions = settings.at("/Actions/Oem")?.as_object()?;
+    actions
+        .iter()
+        .find(|(key, _)| key.ends_with("DellManager.ClearPending"))
+        .and_then(|(_, action)| text(action, "target"))
+}
+
+/// A refused reset that only says that the server already is, or is about to be, in the state
+/// that is asked for: iDRAC answers 409 (libredfish), and iDRAC10 so just after a power-off
+/// (ironic). The state itself is what counts, so it is looked at.
+pub(super) fn reset_refused_for_state(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 409, .. })
+}
+
+/// Placeholders for 'never' or 'unknown' that iDRAC gives as a time (nv-redfish).
+pub(super) fn is_no_time(time: &str) -> bool {
+    time.starts_with("0000-") || time.starts_with("00:00:00")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_whole_member_counts_as_expanded() {
+        let link = json!({"@odata.id": "/x"});
+        let part = json!({"@odata.id": "/x", "Name": "x"});
+        let whole = json!({"@odata.id": "/x", "@odata.type": "#X", "Id": "x", "Name": "x"});
+        assert!(!expanded_member_is_whole(&link));
+        assert!(!expanded_member_is_whole(&part));
+        assert!(expanded_member_is_whole(&whole));
+    }
+}

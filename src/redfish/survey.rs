@@ -1,0 +1,254 @@
+//! One look at a BMC: each document is fetched once, however many questions need it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::document::{Document, link, link_list, text};
+use super::error::Error;
+use super::links::{distinct, identity, tidy};
+use super::message::{messages_of, sentence};
+use super::transport::{Client, Request};
+use super::{quirks, system};
+
+pub(super) const ROOT: &str = "/redfish/v1/";
+
+/// More pages than any collection has.
+const PAGE_LIMIT: usize = 200;
+
+type Cell = Arc<OnceCell<Result<Arc<Document>, Error>>>;
+
+/// What was read since the last act.
+#[derive(Default)]
+pub(super) struct Cache {
+    documents: Mutex<HashMap<String, Cell>>,
+    primary: OnceCell<Arc<Document>>,
+}
+
+/// A member of a collection, or its path and why it cannot be read.
+pub(super) type Member = Result<Arc<Document>, (String, Error)>;
+
+/// The way to read: the client and what it has read already.
+#[derive(Clone, Copy)]
+pub(super) struct Survey<'a> {
+    pub client: &'a Client,
+    pub cache: &'a Cache,
+}
+
+impl Survey<'_> {
+    pub async fn root(&self) -> Result<Arc<Document>, Error> {
+        self.get(ROOT).await
+    }
+
+    /// The primary system: the first that has both a reset action and a boot override.
+    pub async fn system(&self) -> Result<Arc<Document>, Error> {
+        self.cache
+            .primary
+            .get_or_try_init(|| system::primary(self))
+            .await
+            .cloned()
+    }
+
+    /// The document behind a link; asked once, also where it cannot be read.
+    pub async fn get(&self, path: &str) -> Result<Arc<Document>, Error> {
+        let cell = {
+            let mut documents = self
+                .cache
+                .documents
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            Arc::clone(documents.entry(tidy(path)).or_default())
+        };
+        cell.get_or_init(|| fetch(self.client, path)).await.clone()
+    }
+
+    /// The members of the collection at a path, over all its pages.
+    ///
+    /// # Errors
+    /// Only where the collection's first page cannot be read: a malformed member fails alone.
+    pub async fn members(&self, path: &str) -> Result<Vec<Member>, Error> {
+        let collection = self.get(path).await?;
+        Ok(self.members_of(&collection.body).await)
+    }
+
+    /// The members of a collection that was read. They are fetched side by side; the gate keeps
+    /// the BMC from being overrun.
+    pub async fn members_of(&self, collection: &Value) -> Vec<Member> {
+        let (entries, fault) = self.entries(collection).await;
+        let mut members = self.documents(entries).await;
+        members.extend(fault.map(Err));
+        members
+    }
+
+    /// The links to the members, each once, over all pages, and what ended the pages early.
+    pub async fn member_links(&self, collection: &Value) -> (Vec<String>, Option<(String, Error)>) {
+        let (entries, fault) = self.entries(collection).await;
+        (
+            entries
+                .into_iter()
+                .filter_map(|entry| link(&entry))
+                .collect(),
+            fault,
+        )
+    }
+
+    async fn entries(&self, collection: &Value) -> (Vec<Value>, Option<(String, Error)>) {
+        let mut entries = Vec::new();
+        let mut seen = HashSet::new();
+        let mut pages = HashSet::new();
+        let mut page = collection.clone();
+        loop {
+            // `Members: null` was seen on BlueField; an object that stands where a list should
+            // is read as its only member.
+            let list = match page.get("Members") {
+                Some(Value::Array(list)) => list.clone(),
+                Some(single @ Value::Object(_)) => vec![single.clone()],
+                _ => Vec::new(),
+            };
+            for entry in list {
+                if let Some(path) = link(&entry)
+                    && seen.insert(identity(&path))
+                {
+                    entries.push(entry);
+                }
+            }
+            let next =
+                text(&page, "Members@odata.nextLink").or_else(|| text(&page, "@odata.nextLink"));
+            let Some(next) = next else {
+                return (entries, None);
+            };
+            if !pages.insert(next.clone()) || pages.len() > PAGE_LIMIT {
+                let fault = Error::Malformed {
+                    path: next.clone(),
+                    reason: "the pages of the collection go round in a circle".into(),
+                };
+                return (entries, Some((next, fault)));
+            }
+            match self.get(&next).await {
+                Ok(document) => page = document.body.clone(),
+                Err(error) => return (entries, Some((next, error))),
+            }
+        }
+    }
+
+    /// The documents behind entries of a list. An entry that holds more than its link counts as
+    /// the document itself where it is known to be whole.
+    async fn documents(&self, entries: Vec<Value>) -> Vec<Member> {
+        let fetches = entries.into_iter().map(|entry| async move {
+            let path = link(&entry).unwrap_or_default();
+            if quirks::expanded_member_is_whole(&entry) {
+                return Ok(Arc::new(Document {
+                    path: tidy(&path),
+                    etag: text(&entry, "@odata.etag"),
+                    body: entry,
+                }));
+            }
+            self.get(&path).await.map_err(|error| (tidy(&path), error))
+        });
+        side_by_side(fetches).await
+    }
+
+    /// The documents behind the links of a list, each once.
+    pub async fn linked(&self, list: &Value) -> Vec<Member> {
+        let links = distinct(link_list(list));
+        let fetches = links
+            .into_iter()
+            .map(|path| async move { self.get(&path).await.map_err(|error| (tidy(&path), error)) });
+        side_by_side(fetches).await
+    }
+
+    /// Waits while the collection of systems is empty: after a reset of the BMC or a cleared job
+    /// queue it can be so for two minutes (badfish).
+    pub async fn settled_systems(&self, path: &str) -> Result<Arc<Document>, Error> {
+        let start = Instant::now();
+        let mut collection = self.get(path).await?;
+        loop {
+            let empty = !collection.body.get("Members").is_some_and(|members| {
+                members.is_object() || members.as_array().is_some_and(|list| !list.is_empty())
+            });
+            if !empty {
+                return Ok(collection);
+            }
+            let pause = self.client.options.poll.max(self.client.options.pause);
+            if start.elapsed() + pause > self.client.options.ready_budget {
+                return Err(Error::NoSystem {
+                    reason: format!("{path} stayed empty for {} s", start.elapsed().as_secs()),
+                });
+            }
+            tokio::time::sleep(pause).await;
+            collection = fetch(self.client, path).await?;
+        }
+    }
+}
+
+/// Runs futures of one kind together and keeps their order.
+pub(super) async fn side_by_side<T>(
+    futures: impl IntoIterator<Item = impl Future<Output = T>>,
+) -> Vec<T> {
+    let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, slot) in running.iter_mut().zip(&mut done) {
+            if slot.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *slot = Some(value),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(())
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// Reads a document past the cache.
+pub(super) async fn fetch(client: &Client, path: &str) -> Result<Arc<Document>, Error> {
+    let path = path.split('#').next().unwrap_or_default();
+    let reply = client.send(&Request::get(path)).await?;
+    let body: Value = serde_json::from_slice(&reply.body).map_err(|error| {
+        let start = String::from_utf8_lossy(&reply.body[..reply.body.len().min(15)])
+            .trim()
+            .to_ascii_lowercase();
+        Error::Malformed {
+            path: tidy(path),
+            reason: if reply.body.is_empty() {
+                "it is empty".into()
+            } else if start.starts_with('<') {
+                "it is a web page instead of JSON".into()
+            } else {
+                format!("it is no JSON ({error})")
+            },
+        }
+    })?;
+    if !body.is_object() {
+        return Err(Error::Malformed {
+            path: tidy(path),
+            reason: "it is no JSON object".into(),
+        });
+    }
+    // Some BMCs answer an error with status 200; a resource may carry messages, but not `error`.
+    if body.get("error").is_some() && body.get("@odata.id").is_none() {
+        return Err(Error::Malformed {
+            path: tidy(path),
+            reason: format!("it is an error: {}", sentence(&messages_of(&body))),
+        });
+    }
+    let etag = reply
+        .header("etag")
+        .map(str::to_owned)
+        .or_else(|| text(&body, "@odata.etag"));
+    Ok(Arc::new(Document {
+        path: tidy(path),
+        etag,
+        body,
+    }))
+}

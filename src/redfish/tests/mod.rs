@@ -1,0 +1,4 @@
+//! The client against a BMC that misbehaves as real ones do.
+
+mod acts;
+mod sessions;

@@ -1,0 +1,491 @@
+//! Requests to one BMC: gated, counted, and repeated by meaning.
+//!
+//! A GET is repeated when nothing came back or the BMC is not ready. Anything else is repeated
+//! only when it cannot have arrived, or the BMC said that it was too early. Writes never reuse a
+//! connection, so that 'the connection was never made' can be told from 'it broke' (some BMCs
+//! reset reused connections; libredfish).
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::error::{Arrival, Error};
+use super::message::{Meaning, Message, meaning, messages, sentence};
+use super::options::{Counters, Options};
+use super::session::{Auth, Login};
+use super::{links, trust};
+use crate::model::Endpoint;
+
+/// More than the largest registry; a bound against an answer without end.
+const BODY_LIMIT: usize = 64 << 20;
+
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+    pub if_match: Option<String>,
+    /// Whether the session's credentials go along, and whether it is renewed when lost.
+    pub access: Access,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    LoggedIn,
+    Open,
+}
+
+impl Request {
+    pub fn get(path: &str) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.to_owned(),
+            body: None,
+            if_match: None,
+            access: Access::LoggedIn,
+        }
+    }
+
+    pub fn post(path: &str, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(body),
+            ..Self::get(path)
+        }
+    }
+
+    pub fn patch(path: &str, body: Value, if_match: Option<String>) -> Self {
+        Self {
+            method: Method::PATCH,
+            body: Some(body),
+            if_match,
+            ..Self::get(path)
+        }
+    }
+
+    pub fn delete(path: &str) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+}
+
+/// An answer with a status of success.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body where it is JSON, else null.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    pub fn messages(&self) -> Vec<Message> {
+        messages(&self.body)
+    }
+}
+
+pub(super) struct Client {
+    pub endpoint: Endpoint,
+    pub options: Options,
+    pub counters: Counters,
+    pub login: Login,
+    pub origin: String,
+    base: Url,
+    reader: reqwest::Client,
+    pub(super) writer: reqwest::Client,
+    gate: Semaphore,
+}
+
+/// The origin of a BMC's address, with `https` where no scheme is written.
+pub(super) fn base(url: &str) -> Result<Url, Error> {
+    let trimmed = url.trim();
+    let full = if trimmed.contains("://") {
+        trimmed.to_owned()
+    } else {
+        format!("https://{trimmed}")
+    };
+    let fault = |shown: &str, reason: &str| Error::Address {
+        url: shown.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut base = Url::parse(&full).map_err(|error| fault(trimmed, &error.to_string()))?;
+    if !base.username().is_empty() || base.password().is_some() {
+        let host = base.host_str().unwrap_or_default().to_owned();
+        return Err(fault(&host, "user and password belong into their own keys"));
+    }
+    if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() {
+        return Err(fault(trimmed, "it is no http or https address"));
+    }
+    base.set_path("/");
+    base.set_query(None);
+    base.set_fragment(None);
+    Ok(base)
+}
+
+impl Client {
+    pub fn new(endpoint: Endpoint, options: Options) -> Result<Self, Error> {
+        let base = base(&endpoint.url)?;
+        trust::provider();
+        let build = |idle: usize| -> Result<reqwest::Client, Error> {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(options.connect_timeout)
+                .read_timeout(options.read_timeout)
+                .timeout(options.read_timeout * 10)
+                .redirect(reqwest::redirect::Policy::none())
+                // A BMC is reached over the management network; its password goes to no proxy.
+                .no_proxy()
+                .http1_only()
+                .pool_max_idle_per_host(idle);
+            let builder = match trust::tls(&endpoint.trust)? {
+                Some(config) => builder.tls_backend_preconfigured(config),
+                None => builder,
+            };
+            builder.build().map_err(|error| Error::Address {
+                url: base.to_string(),
+                reason: error.to_string(),
+            })
+        };
+        Ok(Self {
+            reader: build(options.gate)?,
+            writer: build(0)?,
+            origin: base.origin().ascii_serialization(),
+            base,
+            gate: Semaphore::new(options.gate.max(1)),
+            counters: Counters::default(),
+            login: Login::default(),
+            endpoint,
+            options,
+        })
+    }
+
+    /// The full address of a path, or why it is none on this BMC.
+    pub fn address(&self, path: &str) -> Result<Url, Error> {
+        let malformed = |reason: &str| Error::Malformed {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let url = self
+            .base
+            .join(path)
+            .map_err(|error| malformed(&format!("the link is no address ({error})")))?;
+        if url.origin() == self.base.origin() {
+            Ok(url)
+        } else {
+            Err(malformed("the link leads to another machine"))
+        }
+    }
+
+    /// Sends a request until it is answered with success, is refused, or a budget is spent.
+    pub async fn send(&self, request: &Request) -> Result<Reply, Error> {
+        let start = Instant::now();
+        let mut request = request.clone();
+        let mut pause = self.options.pause;
+        let mut renewed = false;
+        let mut hops = 0;
+        let mut encoding = "identity";
+        let reads = request.method == Method::GET;
+        loop {
+            self.login.check_open(&self.origin)?;
+            let ticket = self.login.ticket();
+            let auth = match request.access {
+                Access::LoggedIn => ticket.auth.clone(),
+                Access::Open => Auth::None,
+            };
+            let (error, wait, budget) = match self.attempt(&request, &auth, encoding).await {
+                Ok(reply) if (200..300).contains(&reply.status) => return Ok(reply),
+                Ok(reply)
+                    if reply.status == 401 && request.access == Access::LoggedIn && !renewed =>
+                {
+                    renewed = true;
+                    Box::pin(self.renew(ticket.generation)).await?;
+                    continue;
+                }
+                // Registries of iLO are stored compressed and refused otherwise (sushy).
+                Ok(reply) if reply.status == 406 && reads && encoding == "identity" => {
+                    encoding = "gzip";
+                    continue;
+                }
+                Ok(reply) if matches!(reply.status, 301 | 302 | 307 | 308) && hops < 4 => {
+                    hops += 1;
+                    request.path = self.redirected(&request.path, &reply)?;
+                    continue;
+                }
+                Ok(reply) => {
+                    let asked = retry_after(&reply);
+                    match self.judge(&request, &reply, start.elapsed()) {
+                        error @ Error::NotReady { .. } => {
+                            (error, asked.unwrap_or(pause), self.options.ready_budget)
+                        }
+                        error => return Err(error),
+                    }
+                }
+                Err(error) => match &error {
+                    Error::Unreachable { arrival, .. }
+                        if reads || *arrival == Arrival::Impossible =>
+                    {
+                        (error, pause, self.options.silence_budget)
+                    }
+                    _ => return Err(error),
+                },
+            };
+            if start.elapsed() + wait > budget {
+                return Err(error);
+            }
+            tracing::debug!(path = request.path, %error, ?wait, "trying again");
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(self.options.pause_cap);
+        }
+    }
+
+    fn redirected(&self, path: &str, reply: &Reply) -> Result<String, Error> {
+        let to = reply.header("location").unwrap_or_default();
+        let target = self.base.join(path).and_then(|from| from.join(to));
+        match target {
+            Ok(url) if url.origin() == self.base.origin() && links::path_of(&url) != path => {
+                Ok(links::path_of(&url))
+            }
+            _ => Err(Error::Redirect {
+                origin: self.origin.clone(),
+                path: path.to_owned(),
+                to: to.to_owned(),
+            }),
+        }
+    }
+
+    /// The error that an answer without success stands for.
+    fn judge(&self, request: &Request, reply: &Reply, waited: Duration) -> Error {
+        let messages = reply.messages();
+        let method = request.method.to_string();
+        let path = request.path.clone();
+        let reason = match sentence(&messages) {
+            words if words.is_empty() => format!("status {}", reply.status),
+            words => words,
+        };
+        let user = self.endpoint.user.clone();
+        match (meaning(reply.status, &messages), reply.status) {
+            (Meaning::PasswordChange, _) => Error::PasswordChange { user },
+            // A gateway's answer does not say whether a write went through.
+            (Meaning::NotReady, 502 | 504)
+                if request.method != Method::GET
+                    && messages.iter().all(|message| message.id.is_empty()) =>
+            {
+                Error::Refused {
+                    method,
+                    path,
+                    status: reply.status,
+                    messages,
+                }
+            }
+            (Meaning::NotReady, _) => Error::NotReady {
+                method,
+                path,
+                waited,
+                reason,
+            },
+            (_, 401) => Error::Login { user, reason },
+            (_, 403) if request.access == Access::LoggedIn => Error::Forbidden {
+                method,
+                path,
+                reason,
+            },
+            (_, 404) => Error::Missing { path },
+            (_, status @ 300..=399) => Error::Redirect {
+                origin: self.origin.clone(),
+                path,
+                to: format!(
+                    "{} (status {status})",
+                    reply.header("location").unwrap_or("nowhere")
+                ),
+            },
+            (_, status) => Error::Refused {
+                method,
+                path,
+                status,
+                messages,
+            },
+        }
+    }
+
+    /// One request, one answer, whatever its status.
+    pub async fn attempt(
+        &self,
+        request: &Request,
+        auth: &Auth,
+        encoding: &str,
+    ) -> Result<Reply, Error> {
+        let url = self.address(&request.path)?;
+        let _gate = self.gate.acquire().await.expect("the gate is never closed");
+        let _fleet = match &self.options.fleet {
+            Some(fleet) => Some(
+                fleet
+                    .acquire()
+                    .await
+                    .expect("the fleet's gate is never closed"),
+            ),
+            None => None,
+        };
+        let reads = request.method == Method::GET;
+        match (reads, request.access) {
+            (true, _) => self.counters.gets.fetch_add(1, Ordering::Relaxed),
+            (false, Access::LoggedIn) => self.counters.writes.fetch_add(1, Ordering::Relaxed),
+            // The session's own requests are counted as sessions.
+            (false, Access::Open) => 0,
+        };
+        let http = if reads { &self.reader } else { &self.writer };
+        let mut builder = http
+            .request(request.method.clone(), url)
+            .header("OData-Version", "4.0")
+            .header("Accept", "application/json")
+            // Compression changes ETags on some BMCs (sushy).
+            .header("Accept-Encoding", encoding);
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        if let Some(etag) = &request.if_match
+            && let Ok(value) = HeaderValue::from_str(etag)
+        {
+            builder = builder.header("If-Match", value);
+        }
+        builder = auth.apply(builder, &self.endpoint);
+        let mut response = builder.send().await.map_err(|error| self.broken(error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
+            body.extend_from_slice(&piece);
+            if body.len() > BODY_LIMIT {
+                return Err(Error::Malformed {
+                    path: request.path.clone(),
+                    reason: format!("it is larger than {} MiB", BODY_LIMIT >> 20),
+                });
+            }
+        }
+        self.counters
+            .bytes
+            .fetch_add(body.len() as u64, Ordering::Relaxed);
+        let packed = headers
+            .get("content-encoding")
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        if packed {
+            body = unpacked(&body).map_err(|error| Error::Malformed {
+                path: request.path.clone(),
+                reason: format!("it does not unpack: {error}"),
+            })?;
+        }
+        Ok(Reply {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Error {
+        if let Some(tls) = trust::explain(&self.origin, &error) {
+            return tls;
+        }
+        let reason = if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            innermost(&error)
+        };
+        Error::Unreachable {
+            origin: self.origin.clone(),
+            reason,
+            arrival: if error.is_connect() {
+                Arrival::Impossible
+            } else {
+                Arrival::Possible
+            },
+            source: Arc::new(error.without_url()),
+        }
+    }
+}
+
+fn unpacked(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    flate2::read::MultiGzDecoder::new(packed)
+        .take(BODY_LIMIT as u64)
+        .read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last.to_string()
+}
+
+/// `Retry-After`: seconds, or an HTTP date.
+pub(super) fn retry_after(reply: &Reply) -> Option<Duration> {
+    let value = reply.header("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = httpdate::parse_http_date(value).ok()?;
+    Some(
+        moment
+            .duration_since(std::time::SystemTime::now())
+            .unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_lack_its_scheme_but_not_its_host() {
+        assert_eq!(
+            base("192.0.2.1:8443").unwrap().as_str(),
+            "https://192.0.2.1:8443/"
+        );
+        assert_eq!(
+            base("https://[2001:db8::1]/x?y").unwrap().as_str(),
+            "https://[2001:db8::1]/"
+        );
+        assert!(base("ftp://192.0.2.1").is_err());
+        let secret = base("https://root:canary@192.0.2.1").unwrap_err();
+        assert!(!format!("{secret:?}").contains("canary"));
+    }
+
+    #[test]
+    fn retry_after_is_a_number_or_a_date() {
+        let reply = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", value.parse().unwrap());
+            Reply {
+                status: 503,
+                headers,
+                body: vec![],
+            }
+        };
+        assert_eq!(retry_after(&reply("7")), Some(Duration::from_secs(7)));
+        let soon = std::time::SystemTime::now() + Duration::from_secs(30);
+        let wait = retry_after(&reply(&httpdate::fmt_http_date(soon))).unwrap();
+        assert!(wait <= Duration::from_secs(30) && wait > Duration::from_secs(20));
+        assert_eq!(
+            retry_after(&reply("Wed, 21 Oct 2015 07:28:00 GMT")),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(retry_after(&reply("soon")), None);
+    }
+}
