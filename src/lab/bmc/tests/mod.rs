@@ -1,0 +1,9 @@
+//! Whole BMCs on loopback, spoken to over HTTPS.
+
+mod bench;
+mod changes;
+mod faults;
+mod generic;
+mod hooks;
+
+use bench::Bench;
