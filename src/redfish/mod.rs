@@ -78,7 +78,7 @@ impl Bmc {
         }
         client.log_in(&root).await?;
         Ok(Self {
-            cache: RwLock::new(Cache::default()),
+            cache: RwLock::new(Cache::with_root(root)),
             client,
         })
     }

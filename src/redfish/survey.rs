@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::document::{Document, link, link_list, text};
+use super::document::{Document, link, text};
 use super::error::Error;
-use super::links::{distinct, identity, tidy};
+use super::links::{identity, tidy};
 use super::message::{messages_of, sentence};
 use super::transport::{Client, Request};
 use super::{quirks, system};
@@ -26,6 +26,22 @@ type Cell = Arc<OnceCell<Result<Arc<Document>, Error>>>;
 pub(super) struct Cache {
     documents: Mutex<HashMap<String, Cell>>,
     primary: OnceCell<Arc<Document>>,
+}
+
+impl Cache {
+    /// The root needs no login, so it is read before; where it is whole it is not read again.
+    pub fn with_root(root: Arc<Document>) -> Self {
+        let cache = Self::default();
+        if root.link("Systems").is_some() {
+            let cell = Arc::new(OnceCell::new_with(Some(Ok(root))));
+            cache
+                .documents
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(tidy(ROOT), cell);
+        }
+        cache
+    }
 }
 
 /// A member of a collection, or its path and why it cannot be read.
@@ -148,15 +164,6 @@ impl Survey<'_> {
             }
             self.get(&path).await.map_err(|error| (tidy(&path), error))
         });
-        side_by_side(fetches).await
-    }
-
-    /// The documents behind the links of a list, each once.
-    pub async fn linked(&self, list: &Value) -> Vec<Member> {
-        let links = distinct(link_list(list));
-        let fetches = links
-            .into_iter()
-            .map(|path| async move { self.get(&path).await.map_err(|error| (tidy(&path), error)) });
         side_by_side(fetches).await
     }
 

@@ -287,13 +287,11 @@ fn rustls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::E
             return Some(found);
         }
         // An io::Error hides what it wraps from `source`.
-        if let Some(inner) = current
+        let inner = current
             .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-        {
-            if let Some(found) = rustls_cause(inner) {
-                return Some(found);
-            }
+            .and_then(|io| io.get_ref());
+        if let Some(found) = inner.and_then(|inner| rustls_cause(inner)) {
+            return Some(found);
         }
         next = current.source();
     }

@@ -1,4 +1,6 @@
 //! The client against a BMC that misbehaves as real ones do.
 
 mod acts;
+mod mutants;
 mod sessions;
+mod trees;

@@ -1,0 +1,148 @@
+//! The client against what real BMCs answered, and against the same with parts broken.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::Bmc;
+use super::super::testing::{Answer, Fake, Seen, swift};
+use crate::model::bmc::BmcQuery;
+
+pub type Documents = BTreeMap<String, Value>;
+
+fn data() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/bmc-trees")
+}
+
+/// A captured tree: documents by path and query, without trailing slash.
+pub fn tree(name: &str) -> Documents {
+    let place = tempfile::tempdir().unwrap();
+    let archive = data().join(format!("{name}.tar.zst"));
+    let status = Command::new("tar")
+        .args(["--zstd", "-xf"])
+        .arg(&archive)
+        .arg("-C")
+        .arg(place.path())
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "tar and zstd are needed to unpack {}",
+        archive.display()
+    );
+    let base = place.path().join(name);
+    let mut documents = Documents::new();
+    let mut folders = vec![base.join("redfish")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name == "index.json") {
+                let key = folder
+                    .strip_prefix(&base)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
+                if let Ok(body) = serde_json::from_slice(&std::fs::read(&path).unwrap()) {
+                    documents.insert(format!("/{key}"), body);
+                }
+            }
+        }
+    }
+    assert!(documents.len() > 100);
+    documents
+}
+
+pub fn serve(documents: &Documents, seen: &Seen) -> Answer {
+    if seen.path.ends_with("/Sessions") && seen.method == "POST" {
+        return Answer::json(201, json!({}))
+            .with("X-Auth-Token", "t")
+            .with("Location", &format!("{}/1", seen.path));
+    }
+    if seen.method == "DELETE" {
+        return Answer::empty(204);
+    }
+    let path = match seen.path.split_once('?') {
+        Some((path, query)) => format!("{}?{query}", path.trim_end_matches('/')),
+        None => seen.path.trim_end_matches('/').to_owned(),
+    };
+    match documents.get(&path) {
+        Some(body) if body.get("error").is_some() && body.get("@odata.id").is_none() => {
+            Answer::json(404, body.clone())
+        }
+        Some(body) => Answer::json(200, body.clone()),
+        None => Answer::empty(404),
+    }
+}
+
+async fn hardware(documents: Documents) -> (Value, Vec<String>) {
+    let documents = Arc::new(documents);
+    let fake = Fake::start(move |seen| serve(&documents, seen)).await;
+    let bmc = Bmc::connect(fake.endpoint(), swift()).await.unwrap();
+    let answer = bmc.answer(&BmcQuery::Hardware).await.unwrap();
+    bmc.close().await;
+    (answer, fake.lines())
+}
+
+async fn matches_its_key(name: &str) {
+    let key: Value =
+        serde_json::from_slice(&std::fs::read(data().join(format!("key/{name}.json"))).unwrap())
+            .unwrap();
+    let (answer, lines) = hardware(tree(name)).await;
+    let (expected, found) = (
+        key["summary"].as_object().unwrap(),
+        answer["summary"].as_object().unwrap(),
+    );
+    let fields: std::collections::BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+    let differences: Vec<String> = fields
+        .into_iter()
+        .filter(|field| expected.get(*field) != found.get(*field))
+        .map(|field| {
+            format!(
+                "{field}: expected {:?}, found {:?}",
+                expected.get(field),
+                found.get(field)
+            )
+        })
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{name}:\n{}",
+        differences.join("\n")
+    );
+    assert_eq!(answer["unreadable"], json!([]), "{name}");
+    // One login, one logout, and each document once.
+    let mut counted = BTreeMap::new();
+    for line in &lines {
+        *counted.entry(line).or_insert(0) += 1;
+    }
+    counted.retain(|_, count| *count > 1);
+    assert!(counted.is_empty(), "asked more than once: {counted:?}");
+    let mut sorted = lines;
+    sorted.sort();
+    insta::assert_snapshot!(format!("requests-{name}"), sorted.join("\n"));
+}
+
+#[tokio::test]
+async fn dell_gives_its_key() {
+    matches_its_key("dell").await;
+}
+
+#[tokio::test]
+async fn hpe_gives_its_key() {
+    matches_its_key("hpe").await;
+}
+
+#[tokio::test]
+async fn dmtf_rackmount_gives_its_key() {
+    matches_its_key("dmtf-public-rackmount1").await;
+}
+
+#[tokio::test]
+async fn dmtf_tower_gives_its_key() {
+    matches_its_key("dmtf-public-tower").await;
+}
