@@ -11,8 +11,24 @@ use serde_json::Value;
 use crate::model::{ArtifactInfo, Change, Text};
 use crate::probe::Probe;
 
+pub mod archive;
+pub mod bios;
+pub mod boot;
+pub mod command;
 mod diff;
+pub mod directory;
 pub mod file;
+pub mod image;
+pub mod kernel_module;
+pub mod kubeadm;
+pub mod link;
+pub mod package;
+pub mod power;
+pub mod reboot;
+pub mod service;
+pub mod sysctl;
+pub mod wait;
+mod words;
 
 /// One resource on one host, ready to be asked about.
 pub trait Resource: Probe<Finding = Change> + Debug + Send + Sync {
@@ -119,7 +135,24 @@ impl KindEntry {
 }
 
 /// Every kind, in the order the documentation shows them.
-pub const KINDS: &[KindEntry] = &[KindEntry::of::<file::File>()];
+pub const KINDS: &[KindEntry] = &[
+    KindEntry::of::<file::File>(),
+    KindEntry::of::<directory::Directory>(),
+    KindEntry::of::<link::Link>(),
+    KindEntry::of::<package::Package>(),
+    KindEntry::of::<service::Service>(),
+    KindEntry::of::<sysctl::Sysctl>(),
+    KindEntry::of::<kernel_module::KernelModule>(),
+    KindEntry::of::<archive::Archive>(),
+    KindEntry::of::<image::Image>(),
+    KindEntry::of::<kubeadm::Kubeadm>(),
+    KindEntry::of::<command::Command>(),
+    KindEntry::of::<wait::Wait>(),
+    KindEntry::of::<reboot::Reboot>(),
+    KindEntry::of::<bios::Bios>(),
+    KindEntry::of::<power::Power>(),
+    KindEntry::of::<boot::Boot>(),
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static KindEntry> {

@@ -1,0 +1,124 @@
+//! A reboot that something waits for: files newer than the boot, or BIOS settings that pend.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::service::is_newer;
+use super::{Fault, Kind, Resource, Surroundings};
+use crate::model::bmc::BiosState;
+use crate::model::query::FileState;
+use crate::model::{Action, Answers, BmcQuery, Change, Difference, Query, Unread};
+use crate::probe::Probe;
+
+/// Boots the host when something waits for it. All that waited before this task is served by one
+/// boot.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Parameters {
+    /// Paths: one that is newer than the boot means a reboot.
+    watch: Vec<String>,
+    /// `false`: BIOS settings that pend are left to a later boot.
+    bios: Option<bool>,
+}
+
+#[derive(Debug)]
+pub struct Reboot {
+    watch: Vec<String>,
+    bios: bool,
+}
+
+/// Field 22 of a process's stat counts in these, on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Kind for Reboot {
+    const NAME: &'static str = "reboot";
+    const SUMMARY: &'static str =
+        "a boot, when files are newer than the last one or BIOS settings pend";
+    const EXAMPLE: &'static str = "{watch: [/etc/default/grub.d/hugepages.cfg]}";
+
+    type Parameters = Parameters;
+
+    fn build(parameters: Parameters, around: &dyn Surroundings) -> Result<Self, Fault> {
+        Ok(Self {
+            watch: parameters.watch,
+            bios: parameters.bios.unwrap_or(true) && around.has_bmc(),
+        })
+    }
+}
+
+impl Probe for Reboot {
+    type Finding = Change;
+
+    fn ask(&self) -> Vec<Query> {
+        let mut queries = Vec::new();
+        if !self.watch.is_empty() {
+            queries.push(Query::Content("/proc/stat".to_owned()));
+            queries.push(Query::Content("/proc/1/stat".to_owned()));
+        }
+        queries.extend(self.watch.iter().cloned().map(Query::File));
+        if self.bios {
+            queries.push(Query::Bmc(BmcQuery::Bios));
+        }
+        queries
+    }
+
+    fn read(&self, answers: &Answers) -> Result<Change, Unread> {
+        answers.want(self.ask())?;
+        let mut differences = Vec::new();
+        if !self.watch.is_empty() {
+            let booted = booted(answers)?;
+            for path in &self.watch {
+                if let FileState::Present(metadata) = answers.file(path)?
+                    && is_newer(metadata.modified, booted)
+                {
+                    differences.push(Difference::Note(format!("{path} is newer than the boot")));
+                }
+            }
+        }
+        if self.bios {
+            let state: BiosState = answers.bmc_state(&BmcQuery::Bios)?;
+            if !state.pending.is_empty() {
+                let names: Vec<&String> = state.pending.keys().collect();
+                differences.push(Difference::Note(format!(
+                    "BIOS settings wait for it: {}",
+                    super::words::listed(&names)
+                )));
+            } else if let Some(job) = state.job {
+                differences.push(Difference::Note(format!(
+                    "the BMC's job {job} waits for it"
+                )));
+            }
+        }
+        Ok(Change::from(differences, vec![Action::Reboot]))
+    }
+}
+
+/// When the first process started, seconds since the epoch. In a container that is the
+/// container's own boot, which the kernel's boot time is not.
+pub(crate) fn booted(answers: &Answers) -> Result<f64, Unread> {
+    let unreadable = |path: &str| Unread::Unreadable(format!("{path} is not understood"));
+    let kernel: f64 = answers
+        .content("/proc/stat")?
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("btime ")))
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .ok_or_else(|| unreadable("/proc/stat"))?;
+    // The command's name is in parentheses and may hold blanks; after it comes field 3.
+    let ticks: f64 = answers
+        .content("/proc/1/stat")?
+        .and_then(|text| {
+            text.rsplit_once(')')?
+                .1
+                .split_whitespace()
+                .nth(22 - 3)?
+                .parse()
+                .ok()
+        })
+        .ok_or_else(|| unreadable("/proc/1/stat"))?;
+    Ok(kernel + ticks / TICKS_PER_SECOND)
+}
+
+impl Resource for Reboot {
+    fn title(&self) -> String {
+        "reboot".to_owned()
+    }
+}
