@@ -1,2 +1,24 @@
 //! The one consumer of events: plan text, lines or bars, the summary, conformance reports and the
 //! run record. Only here and in cli is anything printed.
+//!
+//! Whatever a machine said goes through [`clean`] before it is shown.
+
+pub mod account;
+pub mod canvas;
+pub mod clean;
+mod difference;
+pub mod failure;
+mod lines;
+mod options;
+pub mod plan;
+pub mod ranges;
+mod reporter;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+pub use canvas::{Canvas, Colour};
+pub use options::{Format, Options, Stream, Terminal};
+pub use ranges::hosts_in_words;
+pub use reporter::Reporter;
