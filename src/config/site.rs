@@ -1,19 +1,25 @@
 //! The inventory, the profile and the roles joined. Whoever holds a [`Site`] knows that the files
 //! were right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::fault::Faults;
+use super::scope::Common;
 use super::selector::Selector;
 use super::source::{Place, Spot};
+use super::template::Templates;
 use crate::model::bmc::Endpoint;
 use crate::model::{Target, Text, Vault};
 
 /// Everything that the files say.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Site {
     /// The cluster's name, or the inventory's file name without its ending.
     pub name: String,
@@ -31,6 +37,39 @@ pub struct Site {
     pub lab: Option<Value>,
     /// SHA-256 over every file's content: a saved plan is refused when it differs.
     pub digest: String,
+    /// Values of role parameters that hold for every host: the profile's and the inventory's
+    /// defaults.
+    pub parameters: BTreeMap<String, Value>,
+    /// Names of the inventory's secrets, snake case: keys of the vault, `secrets.NAME` in
+    /// templates.
+    pub secrets: Vec<String>,
+    /// What somebody should know and that stops nobody, such as a waiver that ran out.
+    pub warnings: Faults,
+    /// Everything that is a template or an expression, compiled.
+    pub templates: Arc<Templates>,
+    pub(super) common: OnceLock<Arc<Common>>,
+    pub(super) index: HashMap<String, usize>,
+}
+
+impl Site {
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.get(*self.index.get(name)?)
+    }
+
+    /// The roles that a host gets, in the order of its walk.
+    pub fn roles_of(&self, host: &str) -> Vec<&Role> {
+        let profile = self.profile.iter();
+        profile
+            .flat_map(|profile| &profile.roles)
+            .filter(|assignment| assignment.on.picks(self, host))
+            .filter_map(|assignment| self.roles.get(&assignment.role))
+            .collect()
+    }
+
+    /// What templates see that is the same for every host.
+    pub(super) fn common(&self) -> &Arc<Common> {
+        self.common.get_or_init(|| Arc::new(Common::of(self)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -104,7 +143,9 @@ pub struct Parameter {
     pub choices: Vec<Value>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum ParameterKind {
     String,
     Integer,
@@ -186,13 +227,17 @@ pub enum Pass {
     Check(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Scope {
     Host,
     Cluster,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Level {
     Must,
     Should,
