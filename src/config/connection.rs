@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::file_inventory::{BmcFile, JumpFile, SshFile};
+use super::node::{Document, Node};
 use super::secrets::{SecretReader, place};
 use super::source::Spot;
 use super::union::{OneOrMany, WordOr};
@@ -13,8 +14,19 @@ use super::words;
 use crate::model::bmc::{Endpoint, Trust};
 use crate::model::target::{Agent, HostKeyPolicy, SshHop, SshTarget, Sudo};
 
-/// One layer's settings with the place where it stands.
-pub(super) type Layer<'a, T> = (&'a T, Spot);
+/// One layer's settings and where they stand.
+pub(super) struct Layer<'a, T> {
+    pub settings: &'a T,
+    pub document: &'a Document,
+    pub node: &'a Node,
+}
+
+impl<T> Layer<'_, T> {
+    fn spot(&self, key: &str) -> Spot {
+        let node = self.node.get(key).unwrap_or(self.node);
+        self.document.spot(node.mark)
+    }
+}
 
 /// Turns settings into targets; the paths of a layer are beside the inventory.
 pub(super) struct Connector<'a> {
@@ -38,57 +50,67 @@ pub(super) fn usual_keys() -> Vec<PathBuf> {
 /// The first layer that says something, nearest first.
 fn first<'a, T, V>(
     layers: &'a [Layer<'a, T>],
+    key: &str,
     field: impl Fn(&'a T) -> Option<&'a V>,
-) -> Option<(&'a V, &'a Spot)> {
+) -> Option<(&'a V, Spot)> {
     layers
         .iter()
-        .find_map(|(layer, spot)| field(layer).map(|value| (value, spot)))
+        .find_map(|layer| field(layer.settings).map(|value| (value, layer.spot(key))))
 }
 
 impl Connector<'_> {
     /// `layers` nearest first: the host's, its groups', the defaults.
     pub(super) fn ssh(&mut self, address: &str, layers: &[Layer<'_, SshFile>]) -> SshTarget {
-        let user = first(layers, |layer| layer.user.as_ref());
+        let user = first(layers, "user", |layer| layer.user.as_ref());
         let user = user.map_or("root", |(user, _)| user.as_str()).to_owned();
-        let keys = match first(layers, |layer| layer.key.as_ref()) {
+        let keys = match first(layers, "key", |layer| layer.key.as_ref()) {
             Some((keys, _)) => self.paths(keys),
             None => self.usual_keys.to_vec(),
         };
         let hop = SshHop {
             address: address.to_owned(),
-            port: first(layers, |layer| layer.port.as_ref()).map_or(22, |(port, _)| *port),
+            port: first(layers, "port", |layer| layer.port.as_ref()).map_or(22, |(port, _)| *port),
             keys,
-            agent: agent(first(layers, |layer| layer.agent.as_ref()).map(|(agent, _)| *agent)),
-            password: first(layers, |layer| layer.password.as_ref())
-                .map(|(source, spot)| self.secrets.get(source, spot)),
-            host_key: match first(layers, |layer| layer.host_key.as_ref()) {
-                Some((word, spot)) => self.host_key(word, spot),
+            agent: agent(
+                first(layers, "agent", |layer| layer.agent.as_ref()).map(|(agent, _)| *agent),
+            ),
+            password: first(layers, "password", |layer| layer.password.as_ref())
+                .map(|(source, spot)| self.secrets.get(source, &spot)),
+            host_key: match first(layers, "host-key", |layer| layer.host_key.as_ref()) {
+                Some((word, spot)) => self.host_key(word, &spot),
                 None => HostKeyPolicy::AcceptNew,
             },
-            known_hosts: match first(layers, |layer| layer.known_hosts.as_ref()) {
+            known_hosts: match first(layers, "known-hosts", |layer| layer.known_hosts.as_ref()) {
                 Some((path, _)) => place(path, self.folder),
                 None => place("~/.ssh/known_hosts", self.folder),
             },
             user,
         };
-        let jumps = match first(layers, |layer| layer.jump.as_ref()) {
-            Some((jumps, spot)) => jumps
-                .0
-                .iter()
-                .filter_map(|jump| self.jump(jump, &hop, spot))
-                .collect(),
-            None => Vec::new(),
-        };
-        let sudo = match first(layers, |layer| layer.sudo.as_ref()) {
+        let jumps = layers
+            .iter()
+            .find_map(|layer| Some((layer, layer.settings.jump.as_ref()?)))
+            .map(|(layer, jumps)| {
+                let nodes = layer.node.get("jump").map(Node::one_or_many);
+                let pairs = jumps.0.iter().zip(nodes.unwrap_or_default());
+                pairs
+                    .filter_map(|(jump, node)| {
+                        self.jump(jump, &hop, &layer.document.spot(node.mark))
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        let sudo = match first(layers, "sudo", |layer| layer.sudo.as_ref()) {
             Some((WordOr::Full(sudo), spot)) => {
-                Sudo::Password(self.secrets.get(&sudo.password, spot))
+                Sudo::Password(self.secrets.get(&sudo.password, &spot))
             }
-            Some((WordOr::Word(word), spot)) => self.sudo(word, spot),
+            Some((WordOr::Word(word), spot)) => self.sudo(word, &spot),
             None if hop.user == "root" => Sudo::None,
             None => Sudo::Free,
         };
-        let connect_timeout = match first(layers, |layer| layer.connect_timeout.as_ref()) {
-            Some((text, spot)) => self.duration(text, spot),
+        let connect_timeout = match first(layers, "connect-timeout", |layer| {
+            layer.connect_timeout.as_ref()
+        }) {
+            Some((text, spot)) => self.duration(text, &spot),
             None => Duration::from_secs(10),
         };
         SshTarget {
@@ -102,11 +124,11 @@ impl Connector<'_> {
 
     /// How commands get root's rights where the connection is no SSH.
     pub(super) fn sudo_of(&mut self, layers: &[Layer<'_, SshFile>]) -> Sudo {
-        match first(layers, |layer| layer.sudo.as_ref()) {
+        match first(layers, "sudo", |layer| layer.sudo.as_ref()) {
             Some((WordOr::Full(sudo), spot)) => {
-                Sudo::Password(self.secrets.get(&sudo.password, spot))
+                Sudo::Password(self.secrets.get(&sudo.password, &spot))
             }
-            Some((WordOr::Word(word), spot)) => self.sudo(word, spot),
+            Some((WordOr::Word(word), spot)) => self.sudo(word, &spot),
             None => Sudo::None,
         }
     }
@@ -243,16 +265,20 @@ impl Connector<'_> {
         let url = match url(address) {
             Ok(url) => url,
             Err(message) => {
-                self.faults.push(
-                    Fault::new(spot.clone(), message).help("write it as `https://198.51.100.11`"),
-                );
+                let fault = Fault::new(spot.clone(), message);
+                let fault = match address.contains('@') {
+                    true => fault.conceal(),
+                    false => fault,
+                };
+                self.faults
+                    .push(fault.help("write it as `https://198.51.100.11`"));
                 return None;
             }
         };
-        let user = first(layers, |layer| layer.user.as_ref());
-        let password = first(layers, |layer| layer.password.as_ref());
+        let user = first(layers, "user", |layer| layer.user.as_ref());
+        let password = first(layers, "password", |layer| layer.password.as_ref());
+        let missing = if user.is_none() { "user" } else { "password" };
         let (Some((user, _)), Some((password, password_spot))) = (user, password) else {
-            let missing = if user.is_none() { "user" } else { "password" };
             self.faults.push(
                 Fault::new(spot.clone(), format!("the BMC's {missing} is not given")).help(
                     "for all of them: `defaults: {bmc: {user: admin, password: {env: BMC_PASSWORD}}}`",
@@ -263,7 +289,7 @@ impl Connector<'_> {
         Some(Endpoint {
             url,
             user: user.clone(),
-            password: self.secrets.get(password, password_spot),
+            password: self.secrets.get(password, &password_spot),
             trust: self.trust(layers)?,
         })
     }
@@ -272,16 +298,17 @@ impl Connector<'_> {
     fn trust(&mut self, layers: &[Layer<'_, BmcFile>]) -> Option<Trust> {
         let says =
             |layer: &BmcFile| layer.pin.is_some() || layer.ca.is_some() || layer.insecure.is_some();
-        let Some((layer, spot)) = layers.iter().find(|(layer, _)| says(layer)) else {
+        let Some(found) = layers.iter().find(|layer| says(layer.settings)) else {
             return Some(Trust::System);
         };
+        let layer = found.settings;
         match (&layer.pin, &layer.ca, layer.insecure) {
             (Some(pin), None, None | Some(false)) => match fingerprint(pin) {
                 Some(pin) => Some(Trust::Pin(pin)),
                 None => {
                     self.faults.push(
                         Fault::new(
-                            spot.clone(),
+                            found.spot("pin"),
                             format!("`{pin}` is no certificate fingerprint"),
                         )
                         .help("write `sha256:` and 64 hexadecimal digits"),
@@ -296,7 +323,7 @@ impl Connector<'_> {
             (None, None, _) => Some(Trust::System),
             _ => {
                 self.faults.push(
-                    Fault::new(spot.clone(), "a BMC is trusted in one way")
+                    Fault::new(found.spot("pin"), "a BMC is trusted in one way")
                         .help("keep one of `pin`, `ca` and `insecure: true`"),
                 );
                 None

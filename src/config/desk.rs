@@ -94,7 +94,10 @@ impl<'a> Desk<'a> {
     ) -> Option<Opened<T>> {
         let source = self.text(found)?;
         let document = match Document::parse(source) {
-            Ok(document) => document,
+            Ok((document, faults)) => {
+                self.faults.extend(faults);
+                document
+            }
             Err(faults) => {
                 self.faults.extend(faults);
                 return None;
@@ -102,11 +105,10 @@ impl<'a> Desk<'a> {
         };
         if document.root.is_null() {
             let (needs, example) = match kind {
-                FileKind::Inventory => ("hosts", "hosts:\n  cp1: {address: 192.0.2.11}"),
-                FileKind::Profile => ("roles", "roles:\n  - {role: containerd, on: all}"),
-                FileKind::Role => ("tasks", "tasks:\n  - package: {name: chrony}"),
+                FileKind::Inventory => ("hosts", "hosts: {cp1: {address: 192.0.2.11}}"),
+                FileKind::Profile => ("roles", "roles: [{role: containerd, on: all}]"),
+                FileKind::Role => ("tasks", "tasks: [{package: {name: chrony}}]"),
             };
-            let example = example.replace('\n', "⏎");
             self.fault(
                 Fault::new(
                     document.source.whole(),

@@ -1,6 +1,6 @@
 //! What is wrong in the files: each fault with its place, and how all of them are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct Fault {
     pub help: Vec<String>,
     /// Other places that belong to it, each with what is there.
     pub related: Vec<(Spot, String)>,
+    /// The place holds what should be a secret: it is never shown.
+    pub conceal: bool,
 }
 
 impl Fault {
@@ -31,11 +33,18 @@ impl Fault {
             message: message.into(),
             help: Vec::new(),
             related: Vec::new(),
+            conceal: false,
         }
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
+        self
+    }
+
+    /// Shows dots where the wrong text stands, also in what other faults show of its line.
+    pub fn conceal(mut self) -> Self {
+        self.conceal = true;
         self
     }
 
@@ -76,7 +85,8 @@ impl Faults {
                 fault.spot.column,
             )
         });
-        faults.dedup();
+        let mut said = HashSet::new();
+        faults.retain(|fault| said.insert((fault.spot.clone(), fault.message.clone())));
         Self {
             faults,
             sources: sources
@@ -185,6 +195,20 @@ impl Faults {
         }
     }
 
+    /// The line with dots for what must not be shown.
+    fn concealed(&self, line: &str, shown: &Spot) -> String {
+        let mut letters: Vec<char> = line.chars().collect();
+        let hidden = self.faults.iter().filter(|fault| {
+            fault.conceal && fault.spot.place == shown.place && fault.spot.line == shown.line
+        });
+        for fault in hidden {
+            let start = fault.spot.column - 1;
+            let place = letters.iter_mut().skip(start).take(fault.spot.length);
+            place.for_each(|letter| *letter = '•');
+        }
+        letters.into_iter().collect()
+    }
+
     /// `--> file:line:column`, the line, and what the caret underlines.
     fn show_spot(
         &self,
@@ -211,6 +235,7 @@ impl Faults {
         let Some(line) = line else {
             return;
         };
+        let line = &self.concealed(line, spot);
         let (line, skipped) = window(line, spot.column);
         let bar = paint.blue(&format!("{:width$} |", ""));
         let number = paint.blue(&format!("{:width$} |", spot.line));
@@ -247,7 +272,7 @@ fn window(line: &str, column: usize) -> (String, usize) {
     // Control characters must not reach a terminal.
     let shown = shown.map(|letter| match letter {
         '\t' => '\t',
-        letter if letter.is_control() => '\u{FFFD}',
+        letter if letter.is_control() || ('\u{E000}'..='\u{F8FF}').contains(&letter) => '\u{FFFD}',
         letter => letter,
     });
     (shown.collect(), skipped)

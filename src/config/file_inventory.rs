@@ -24,7 +24,7 @@ pub struct InventoryFile {
     #[serde(default)]
     pub groups: IndexMap<String, GroupFile>,
     /// Host name, or a range of names such as `w[01-40]`, to what is known of it.
-    #[schemars(extend("examples" = ["cp1: {address: 192.0.2.11}"]))]
+    #[schemars(extend("examples" = ["{cp1: {address: 192.0.2.11}}"]))]
     pub hosts: IndexMap<String, Option<HostFile>>,
     /// Name to where the value is had when it is needed. Seen by roles as `secrets.NAME`.
     #[serde(default)]
@@ -38,8 +38,10 @@ pub struct InventoryFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("examples" = ["{name: east, kubernetes: 1.33}"]))]
 pub struct ClusterFile {
+    #[schemars(extend("examples" = ["east"]))]
     pub name: String,
     /// Kubernetes version: `1.33` or `1.33.13`.
+    #[schemars(extend("examples" = ["1.33"]))]
     pub kubernetes: String,
     /// Name or address of the API that outlives any one control plane.
     pub endpoint: Option<String>,
@@ -85,6 +87,7 @@ pub struct GroupFile {
 #[schemars(extend("examples" = ["{address: 192.0.2.11, bmc: \"https://198.51.100.11\"}"]))]
 pub struct HostFile {
     /// IP address or name that SSH connects to.
+    #[schemars(extend("examples" = ["192.0.2.11"]))]
     pub address: Option<String>,
     /// More addresses, such as one of the other family.
     #[serde(default)]
@@ -179,6 +182,7 @@ pub struct BmcFile {
     "oneOf" = [{"required": ["env"]}, {"required": ["file"]}, {"required": ["command"]}],
     "examples" = ["{env: BMC_PASSWORD}"],
     "x-one" = ["secret", "source"],
+    "x-secret" = true,
     "x-help" = "a secret stands in no file of the site: write `{env: NAME}`, `{file: PATH}` or `{command: [pass, show, NAME]}`"
 ))]
 pub struct SecretSource {

@@ -84,7 +84,7 @@ pub struct RequirementFile {
         {"required": ["images"]}, {"required": ["kube"]}, {"required": ["pod"]},
         {"required": ["bmc"]}
     ],
-    "x-one" = ["question", "way to ask"],
+    "x-one" = ["question", "kind"],
     "examples" = ["{run: uname -r}"]
 ))]
 pub struct QuestionFile {

@@ -47,7 +47,7 @@ pub(super) fn groups<'a>(
         for item in listed.map(Node::one_or_many).unwrap_or_default() {
             let Some(text) = item.text() else { continue };
             for name in split(text) {
-                chosen.extend(member(name, item, document, &key.name, fleet, desk));
+                chosen.extend(member(name, item, (file, document), &key.name, fleet, desk));
             }
         }
         chosen.sort_unstable();
@@ -90,7 +90,7 @@ pub(super) fn split(text: &str) -> Vec<&str> {
 fn member(
     name: &str,
     item: &Node,
-    document: &Document,
+    (file, document): (&InventoryFile, &Document),
     group: &str,
     fleet: &Fleet<'_>,
     desk: &mut Desk<'_>,
@@ -107,6 +107,16 @@ fn member(
     for numbered in names {
         match fleet.names.get(&numbered.name) {
             Some(index) => found.push(*index),
+            None if file.groups.contains_key(name) => {
+                desk.fault(
+                    Fault::new(
+                        document.spot_within(item.mark, name),
+                        format!("the group `{group}` names the group `{name}`"),
+                    )
+                    .help("a group holds hosts: name those of the other group too"),
+                );
+                break;
+            }
             None => {
                 let known = fleet.names.keys().map(String::as_str);
                 let mut known: Vec<&str> = known.collect();

@@ -7,9 +7,9 @@ use minijinja::Value;
 use super::connection::{Connector, Layer};
 use super::desk::Desk;
 use super::fault::Fault;
-use super::file_inventory::{BmcFile, CommandFile, HostFile, InventoryFile, SshFile};
+use super::file_inventory::{CommandFile, GroupFile, HostFile, InventoryFile, SshFile};
 use super::groups::groups;
-use super::node::{Document, Node};
+use super::node::{Content, Document, Node};
 use super::range::{self, Numbered};
 use super::secrets::SecretReader;
 use super::site::Host;
@@ -66,6 +66,7 @@ pub(super) fn fleet<'a>(
             faults: &mut faults,
             usual_keys: &usual_keys,
         },
+        said: HashSet::new(),
     };
     for (entry, groups) in entries.iter().zip(&members) {
         let host = joiner.host(entry, groups);
@@ -136,6 +137,8 @@ struct Joiner<'a, 'b> {
     document: &'a Document,
     templates: Templates,
     connector: Connector<'b>,
+    /// Where a wrong address was told already: once for a range.
+    said: HashSet<(u32, u32)>,
 }
 
 impl<'a> Joiner<'a, '_> {
@@ -143,20 +146,26 @@ impl<'a> Joiner<'a, '_> {
         let nothing = HostFile::default();
         let file = entry.file.unwrap_or(&nothing);
         let name = &entry.numbered.name;
-        let mut ssh_layers: Vec<Layer<'_, SshFile>> = Vec::new();
-        ssh_layers.extend(file.ssh.as_ref().map(|ssh| (ssh, self.own(entry, "ssh"))));
-        ssh_layers.extend(self.ssh_layers(groups));
-        let mut bmc_layers: Vec<Layer<'_, BmcFile>> = Vec::new();
+        let ssh_layers = self.layers(
+            file.ssh.as_ref().zip(entry.node.get("ssh")),
+            groups,
+            "ssh",
+            |group| group.ssh.as_ref(),
+            self.file.defaults.ssh.as_ref(),
+        );
         let own = self.own(entry, "bmc");
-        let bmc_address = match &file.bmc {
-            Some(WordOr::Word(address)) => Some(address),
-            Some(WordOr::Full(bmc)) => {
-                bmc_layers.push((bmc, own.clone()));
-                None
-            }
-            None => None,
+        let (bmc_address, own_bmc) = match &file.bmc {
+            Some(WordOr::Word(address)) => (Some(address), None),
+            Some(WordOr::Full(bmc)) => (None, Some(bmc)),
+            None => (None, None),
         };
-        bmc_layers.extend(self.bmc_layers(groups));
+        let bmc_layers = self.layers(
+            own_bmc.zip(entry.node.get("bmc")),
+            groups,
+            "bmc",
+            |group| group.bmc.as_ref(),
+            self.file.defaults.bmc.as_ref(),
+        );
         let address = file.address.as_deref().and_then(|text| {
             let node = entry.node.get("address").unwrap_or(entry.node);
             self.address(text, node, &entry.numbered)
@@ -187,11 +196,10 @@ impl<'a> Joiner<'a, '_> {
         let address_of_bmc = bmc_address
             .map(|address| (address, own.clone()))
             .or_else(|| {
-                bmc_layers.iter().find_map(|(layer, spot)| {
-                    layer
-                        .address
-                        .as_ref()
-                        .map(|address| (address, spot.clone()))
+                bmc_layers.iter().find_map(|layer| {
+                    let address = layer.settings.address.as_ref()?;
+                    let node = layer.node.get("address")?;
+                    Some((address, layer.document.spot(node.mark)))
                 })
             });
         let has_bmc = address_of_bmc.is_some();
@@ -221,8 +229,7 @@ impl<'a> Joiner<'a, '_> {
                 None
             }
             _ => {
-                let whole = entry.file.is_some() || entry.node.is_null();
-                if whole && file.address.is_none() && !has_bmc {
+                if says_no_address(entry.node) && !has_bmc {
                     self.connector.faults.push(
                         Fault::new(entry.spot.clone(), format!("the host `{name}` has no address"))
                             .help("add `address: 192.0.2.11`; a host of which only the BMC is known has `bmc: https://198.51.100.11`"),
@@ -241,41 +248,34 @@ impl<'a> Joiner<'a, '_> {
         }
     }
 
-    /// SSH settings of the groups, the last one first, then of the defaults.
-    fn ssh_layers(&self, groups: &[&'a str]) -> Vec<Layer<'a, SshFile>> {
-        let mut layers = Vec::new();
-        for name in groups.iter().rev() {
-            if let Some(ssh) = self
-                .file
-                .groups
-                .get(*name)
-                .and_then(|group| group.ssh.as_ref())
-            {
-                layers.push((ssh, self.group_spot(name, "ssh")));
-            }
-        }
-        if let Some(ssh) = &self.file.defaults.ssh {
-            layers.push((ssh, self.default_spot("ssh")));
-        }
-        layers
-    }
-
-    fn bmc_layers(&self, groups: &[&'a str]) -> Vec<Layer<'a, BmcFile>> {
-        let mut layers = Vec::new();
-        for name in groups.iter().rev() {
-            if let Some(bmc) = self
-                .file
-                .groups
-                .get(*name)
-                .and_then(|group| group.bmc.as_ref())
-            {
-                layers.push((bmc, self.group_spot(name, "bmc")));
-            }
-        }
-        if let Some(bmc) = &self.file.defaults.bmc {
-            layers.push((bmc, self.default_spot("bmc")));
-        }
-        layers
+    /// Settings of the host, then of its groups, the last one first, then of the defaults.
+    fn layers<'b, T>(
+        &self,
+        own: Option<(&'b T, &'b Node)>,
+        groups: &[&'a str],
+        key: &str,
+        of_group: impl Fn(&'a GroupFile) -> Option<&'a T>,
+        default: Option<&'a T>,
+    ) -> Vec<Layer<'b, T>>
+    where
+        'a: 'b,
+    {
+        let document = self.document;
+        let root = &document.root;
+        let groups = groups.iter().rev().filter_map(|name| {
+            let settings = of_group(self.file.groups.get(*name)?)?;
+            Some((settings, root.get("groups")?.get(name)?.get(key)?))
+        });
+        let default = default.zip(root.get("defaults").and_then(|node| node.get(key)));
+        own.into_iter()
+            .chain(groups)
+            .chain(default)
+            .map(|(settings, node)| Layer {
+                settings,
+                document,
+                node,
+            })
+            .collect()
     }
 
     fn connection(&self, groups: &[&'a str]) -> Option<(&'a WordOr<CommandFile>, Spot)> {
@@ -302,6 +302,9 @@ impl<'a> Joiner<'a, '_> {
         let address = self.render(text, numbered, "", &spot)?;
         if words::is_address(&address) {
             return Some(address);
+        }
+        if !self.said.insert((node.mark.line, node.mark.column)) {
+            return None;
         }
         let whose = match numbered.number {
             Some(_) => format!(" (of `{}`)", numbered.name),
@@ -384,6 +387,14 @@ impl<'a> Joiner<'a, '_> {
             }
         }
     }
+}
+
+/// Whether an entry without an address was meant to have none: every key of it is spelled right.
+fn says_no_address(node: &Node) -> bool {
+    let known = ["addresses", "bmc", "ssh", "connection", "parameters"];
+    let map = matches!(node.content, Content::Map(_)) || node.is_null();
+    let mut keys = node.pairs().iter();
+    map && keys.all(|(key, _)| known.contains(&key.name.as_str()))
 }
 
 /// Addresses and BMCs that two hosts claim.

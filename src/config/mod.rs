@@ -1,5 +1,6 @@
 //! Files to a [`Site`]: every fault of every file at once, each with its place.
 
+mod calls;
 mod connection;
 mod convert;
 mod desk;
@@ -15,6 +16,7 @@ mod load;
 mod names;
 mod nearest;
 pub mod node;
+mod node_raw;
 mod order;
 mod parameters;
 mod profile;

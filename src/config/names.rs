@@ -2,7 +2,9 @@
 //! against what there is, before any host is asked anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use super::calls::{self, Used};
 use super::fault::Fault;
 use super::nearest::{nearest, suggestion};
 use super::node::{Content, Document, Mark, Node};
@@ -110,22 +112,26 @@ pub(super) fn check(
         let spot = snippet
             .document
             .spot_within(snippet.mark, words.unwrap_or_default());
-        faults.push(syntax(spot, &error, templates));
+        faults.push(syntax(spot, &error));
         return;
     }
     let names = match snippet.form {
         SnippetForm::Text => templates.names_in_text(text),
         SnippetForm::Expression => templates.names_in_expression(text),
     };
-    for name in names {
-        if let Some((message, help)) = unknown(&name, known, &snippet.surroundings) {
-            let words = find_name(text, &name).map(|at| &text[at..at + name.len()]);
-            let spot = snippet
-                .document
-                .spot_within(snippet.mark, words.unwrap_or_default());
-            faults.push(Fault::new(spot, message).help(help));
-        }
+    let mut used = Vec::new();
+    match snippet.form {
+        SnippetForm::Text => used = calls::in_text(text),
+        SnippetForm::Expression => calls::in_expression(text, 0, &mut used),
     }
+    let spot = |range: Range<usize>| {
+        let words = text.get(range).unwrap_or_default();
+        snippet.document.spot_within(snippet.mark, words)
+    };
+    for name in names {
+        faults.extend(name_fault(text, &name, known, &snippet.surroundings, &spot));
+    }
+    faults.extend(call_faults(text, &used, templates, &spot));
 }
 
 /// The same for a template file of a role.
@@ -143,20 +149,173 @@ pub(super) fn check_file(
             (None, Some(line)) => line_spot(source, line),
             (None, None) => source.whole(),
         };
-        faults.push(syntax(spot, &error, templates));
+        faults.push(syntax(spot, &error));
         return;
     }
     let surroundings = Surroundings::Role(role.to_owned());
+    let spot = |range: Range<usize>| source.spot(range);
+    let text = &source.text;
     for name in templates.names_in_file(role, file) {
-        if let Some((message, help)) = unknown(&name, known, &surroundings) {
-            let spot = match find_name(&source.text, &name) {
-                Some(at) => source.spot(at..at + name.len()),
-                None => source.whole(),
-            };
-            faults.push(Fault::new(spot, message).help(help));
-        }
+        faults.extend(name_fault(text, &name, known, &surroundings, &spot));
     }
+    faults.extend(call_faults(text, &calls::in_text(text), templates, &spot));
 }
+
+/// The fault of a name that means nothing.
+fn name_fault(
+    text: &str,
+    name: &str,
+    known: &Known,
+    surroundings: &Surroundings,
+    spot: &dyn Fn(Range<usize>) -> Spot,
+) -> Option<Fault> {
+    let (message, help) = unknown(name, known, surroundings)?;
+    let Some(at) = find_name(text, name) else {
+        return Some(Fault::new(spot(0..text.len()), message).help(help));
+    };
+    // `huge-pages` is `huge` minus `pages` to the language.
+    let joined = joined(text, at);
+    let written = &text[joined.clone()];
+    if written.contains('-') && own_names(known, surroundings).contains(&snake(written)) {
+        let message = format!("`{written}` is a subtraction in a template");
+        return Some(Fault::new(spot(joined), message).help(format!("write `{}`", snake(written))));
+    }
+    let first = name.split('.').next().unwrap_or_default();
+    let length = match message.starts_with("unknown name") {
+        true => first.len(),
+        false => name.len(),
+    };
+    Some(Fault::new(spot(at..at + length), message).help(help))
+}
+
+/// The word around a place with the dashes in it.
+fn joined(text: &str, at: usize) -> Range<usize> {
+    let part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '-';
+    let before = &text[..at];
+    let start = before.trim_end_matches(part).len();
+    let end = at + (text[at..].len() - text[at..].trim_start_matches(part).len());
+    let word = text[start..end].trim_matches('-');
+    let start = start + text[start..end].find(word).unwrap_or(0);
+    start..start + word.len()
+}
+
+/// Faults of filters and tests that do not exist.
+fn call_faults(
+    text: &str,
+    used: &[Used],
+    templates: &Templates,
+    spot: &dyn Fn(Range<usize>) -> Spot,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for call in used {
+        let (range, what, names) = match call {
+            Used::Filter(range) if !templates.has_filter(&text[range.clone()]) => {
+                (range, "filter", FILTERS)
+            }
+            Used::Test(range) if !templates.has_test(&text[range.clone()]) => {
+                (range, "test", TESTS)
+            }
+            _ => continue,
+        };
+        let word = &text[range.clone()];
+        let names = names.iter().copied();
+        faults.push(
+            Fault::new(spot(range.clone()), format!("there is no {what} `{word}`")).help(
+                match nearest(word, names) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("a {what} of minijinja or of ra-deploy belongs here"),
+                },
+            ),
+        );
+    }
+    faults
+}
+
+/// Names for suggestions; which exist is asked of the environment.
+const FILTERS: &[&str] = &[
+    "abs",
+    "at_least",
+    "attr",
+    "b64decode",
+    "b64encode",
+    "batch",
+    "bool",
+    "bracketed",
+    "default",
+    "dictsort",
+    "family",
+    "first",
+    "float",
+    "format",
+    "from_json",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "minor",
+    "nth_address",
+    "quantity",
+    "quote",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "to_yaml",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
+];
+const TESTS: &[&str] = &[
+    "at_least",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "within",
+];
 
 fn line_spot(source: &Source, line: usize) -> Spot {
     let mut offset = 0;
@@ -167,14 +326,22 @@ fn line_spot(source: &Source, line: usize) -> Spot {
     source.spot(offset..offset + length)
 }
 
-fn syntax(spot: Spot, error: &TemplateError, _templates: &Templates) -> Fault {
-    let message = error.message.clone();
-    let unknown_filter = message.contains("unknown filter") || message.contains("unknown test");
-    let fault = Fault::new(spot, format!("template: {message}"));
-    if unknown_filter {
-        fault.help("the filters and tests are minijinja's own and `to_yaml`, `from_json`, `b64encode`, `b64decode`, `quote`, `family`, `bracketed`, `nth_address`, `minor`, `quantity`, `at_least`, `within`")
-    } else {
-        fault.help("a value is written `{{ name }}`, a condition `{% if … %} … {% endif %}`")
+fn syntax(spot: Spot, error: &TemplateError) -> Fault {
+    Fault::new(spot, format!("template: {}", error.message))
+        .help("a value is written `{{ name }}`, a condition `{% if … %} … {% endif %}`")
+}
+
+/// Parameters and answers that a text sees.
+fn own_names(known: &Known, surroundings: &Surroundings) -> Vec<String> {
+    let all = || known.parameters.values().flatten().cloned();
+    match surroundings {
+        Surroundings::Role(role) => known
+            .parameters
+            .get(role)
+            .map(|names| names.iter().cloned().collect())
+            .unwrap_or_default(),
+        Surroundings::Requirement { answers, .. } => answers.iter().cloned().chain(all()).collect(),
+        Surroundings::Parameter => all().collect(),
     }
 }
 
@@ -193,16 +360,7 @@ fn unknown(name: &str, known: &Known, surroundings: &Surroundings) -> Option<(St
             suggestion(second, what, names.iter().copied()),
         ))
     };
-    let list = |names: &'_ BTreeSet<String>| -> Vec<String> { names.iter().cloned().collect() };
-    let own: Vec<String> = match surroundings {
-        Surroundings::Role(role) => known.parameters.get(role).map(&list).unwrap_or_default(),
-        Surroundings::Requirement { answers, .. } => answers
-            .iter()
-            .cloned()
-            .chain(known.parameters.values().flatten().cloned())
-            .collect(),
-        Surroundings::Parameter => known.parameters.values().flatten().cloned().collect(),
-    };
+    let own = own_names(known, surroundings);
     if own.iter().any(|parameter| parameter == first) {
         return None;
     }

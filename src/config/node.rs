@@ -1,13 +1,13 @@
 //! YAML as a tree that knows where each of its parts stands in the file.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Location, Spanned};
 
 use super::fault::Fault;
+use super::node_raw::Raw;
 use super::source::{Source, Spot};
 
 /// How deep lists and maps may nest.
@@ -68,8 +68,9 @@ pub enum Natural {
 }
 
 impl Document {
-    /// The tree, or everything that keeps the text from being one.
-    pub fn parse(source: Source) -> Result<Self, Vec<Fault>> {
+    /// The tree with the faults that it was mended of (keys written twice), or everything that
+    /// keeps the text from being one.
+    pub fn parse(source: Source) -> Result<(Self, Vec<Fault>), Vec<Fault>> {
         if let Some(offset) = source.text.find(['\u{E000}', '\u{E001}']) {
             let fault = Fault::new(
                 source.spot(offset..offset + 3),
@@ -100,14 +101,12 @@ impl Document {
             serde_saphyr::from_str_with_options(&source.text, options);
         let raw = parsed.map_err(|error| vec![syntax(&source, &error)])?;
         let root = Node::from_raw(raw, &source.text);
-        let document = Self { source, root };
+        let mut document = Self { source, root };
+        let mut root = std::mem::replace(&mut document.root, Node::nothing());
         let mut faults = Vec::new();
-        document.duplicates(&document.root, &mut faults);
-        if faults.is_empty() {
-            Ok(document)
-        } else {
-            Err(faults)
-        }
+        document.first_of_each_key(&mut root, &mut faults);
+        document.root = root;
+        Ok((document, faults))
     }
 
     pub fn spot(&self, mark: Mark) -> Spot {
@@ -132,25 +131,33 @@ impl Document {
         }
     }
 
-    fn duplicates(&self, node: &Node, faults: &mut Vec<Fault>) {
-        match &node.content {
+    /// Drops keys that were written before in the same map, each with a fault.
+    fn first_of_each_key(&self, node: &mut Node, faults: &mut Vec<Fault>) {
+        match &mut node.content {
             Content::Scalar(_) => {}
-            Content::List(nodes) => nodes.iter().for_each(|node| self.duplicates(node, faults)),
+            Content::List(nodes) => {
+                for node in nodes {
+                    self.first_of_each_key(node, faults);
+                }
+            }
             Content::Map(pairs) => {
-                let mut seen = std::collections::HashMap::new();
-                for (key, value) in pairs {
-                    if let Some(first) = seen.insert(key.name.as_str(), key.mark) {
+                let mut seen: HashMap<String, Mark> = HashMap::new();
+                pairs.retain_mut(|(key, value)| {
+                    if let Some(first) = seen.get(&key.name) {
                         faults.push(
                             Fault::new(
                                 self.spot(key.mark),
                                 format!("the key `{}` is here twice", key.name),
                             )
-                            .related(self.spot(first), "first here")
+                            .related(self.spot(*first), "first here")
                             .help("keep one of them"),
                         );
+                        return false;
                     }
-                    self.duplicates(value, faults);
-                }
+                    seen.insert(key.name.clone(), key.mark);
+                    self.first_of_each_key(value, faults);
+                    true
+                });
             }
         }
     }
@@ -183,17 +190,45 @@ fn syntax(source: &Source, error: &serde_saphyr::Error) -> Fault {
         .unwrap_or_default();
     let fault = |message: String| Fault::new(spot.clone(), message);
     match error {
-        Error::Budget { .. } => fault(format!("too much for one file: {said}")).help(format!(
-            "a file may nest {DEEPEST} levels deep and hold {MOST_NODES} values"
-        )),
+        Error::Budget { .. } => {
+            let what = match format!("{error:?}") {
+                text if text.contains("Depth") => "lists and maps nest too deep",
+                text if text.contains("Alias") || text.contains("Anchor") => {
+                    "anchors and aliases stand for too much"
+                }
+                _ => "the file holds too many values",
+            };
+            fault(what.to_owned()).help(format!(
+                "a file may nest {DEEPEST} levels deep and hold {MOST_NODES} values"
+            ))
+        }
+        Error::AliasReplayLimitExceeded { .. } => {
+            fault("anchors and aliases stand for too much".to_owned())
+                .help(format!("a file may hold {MOST_NODES} values"))
+        }
         Error::MultipleDocuments { .. } => {
             fault("a second document begins here".to_owned()).help("one file holds one document")
         }
         _ if here.starts_with('\t') || here.trim_start_matches(' ').starts_with('\t') => {
             fault("a tab indents this line".to_owned()).help("YAML indents with spaces")
         }
-        _ => fault(format!("not valid YAML: {}", lower_first(said)))
-            .help("a text with `: `, ` #`, `{` or `[` in it, or with a leading `*`, `&`, `!`, `%` or `@`, needs quotes"),
+        _ => {
+            let said = lower_first(said);
+            let help = if here.contains(": {{") {
+                "a text that begins with `{{` needs quotes: `\"{{ … }}\"`"
+            } else if said.contains("flow") {
+                "a `{` or `[` before this place is not closed"
+            } else if said.contains("quote") {
+                "close it, or double a `'` that belongs to the text"
+            } else if said.contains("unknown value") {
+                "an alias `*name` needs its anchor `&name`; a text that begins with `*` needs quotes"
+            } else if said.contains("mapping values") {
+                "a text with `: ` in it needs quotes; keys of one map stand in one column"
+            } else {
+                "a text with `: `, ` #`, `{` or `[` in it, or with a leading `*`, `&`, `!`, `%` or `@`, needs quotes"
+            };
+            fault(format!("not valid YAML: {said}")).help(help)
+        }
     }
 }
 
@@ -206,6 +241,13 @@ fn lower_first(text: &str) -> String {
 }
 
 impl Node {
+    fn nothing() -> Self {
+        Self {
+            mark: Mark::default(),
+            content: Content::List(Vec::new()),
+        }
+    }
+
     /// The value below a key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.pair(key).map(|(_, node)| node)
@@ -349,79 +391,6 @@ impl From<Location> for Mark {
     }
 }
 
-/// The tree as the deserialiser hands it over.
-enum Raw {
-    Null,
-    Boolean(bool),
-    Number(Number),
-    String(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(match Number::from_f64(value) {
-            Some(number) => Raw::Number(number),
-            None => Raw::String(value.to_string()),
-        })
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
-        Ok(Raw::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Raw::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Raw, A::Error> {
-        let mut map = Vec::new();
-        while let Some(pair) = pairs.next_entry()? {
-            map.push(pair);
-        }
-        Ok(Raw::Map(map))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -429,7 +398,7 @@ mod tests {
     use super::*;
     use crate::config::source::Place;
 
-    fn parse(text: &str) -> Result<Document, Vec<Fault>> {
+    fn parse(text: &str) -> Result<(Document, Vec<Fault>), Vec<Fault>> {
         Document::parse(Source {
             place: Arc::new(Place::Embedded("test.yaml".to_owned())),
             text: text.into(),
@@ -438,7 +407,7 @@ mod tests {
 
     #[test]
     fn keeps_what_was_written_and_where() {
-        let document = parse(
+        let (document, _) = parse(
             "a: 1.30\nb: [0644, on, \"x\", 0x10]\n\"c d\":\n  - &n {e: ~}\n  - *n\nf: |\n  two\n  lines\n",
         )
         .expect("it is valid");
@@ -460,7 +429,8 @@ mod tests {
 
     #[test]
     fn names_both_places_of_a_key_written_twice() {
-        let faults = parse("a: 1\nb: {c: 1, c: 2}\na: 2\n").expect_err("two are twice");
+        let (document, faults) = parse("a: 1\nb: {c: 1, c: 2}\na: 2\n").expect("it is a tree");
+        assert_eq!(document.root.get("a").and_then(Node::text), Some("1"));
         assert_eq!(faults.len(), 2);
         assert_eq!(faults[0].spot.line, 2);
         assert_eq!(faults[1].related[0].0.line, 1);
@@ -472,7 +442,7 @@ mod tests {
         assert!(
             parse(&deep).expect_err("too deep")[0]
                 .message
-                .contains("too much")
+                .contains("too deep")
         );
         let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned()
             + &(b'b'..=b'i')

@@ -134,15 +134,15 @@ impl<'a> Row<'a> {
                 .help(format!("add `{key}: {example}`")),
             );
         };
-        if file.title.is_none() {
+        if self.node("title").is_none() {
             missing("title", "one line that says what has to hold");
         }
-        if file.level.is_none() {
+        if self.node("level").is_none() {
             missing("level", "must");
         }
         let pass = match (&file.pass, &file.check) {
             (Some(expression), None) => {
-                if asks.is_empty() && file.ask.is_none() && file.asks.is_none() {
+                if self.node("ask").is_none() && self.node("asks").is_none() {
                     missing("ask", "{run: uname -r}");
                 }
                 Some(Pass::Expression(
@@ -153,6 +153,7 @@ impl<'a> Row<'a> {
                 self.check(name, checks, desk);
                 Some(Pass::Check(name.clone()))
             }
+            (None, None) if self.node("pass").is_some() || self.node("check").is_some() => None,
             (None, None) => {
                 missing("pass", "\"answer.status == 0\"");
                 None

@@ -34,12 +34,6 @@ pub(super) struct OpenedRole {
 }
 
 pub(super) fn open(name: &str, files: RoleFiles, desk: &mut Desk<'_>) -> Option<OpenedRole> {
-    let mut templates = BTreeMap::new();
-    for (file, found) in files.templates {
-        if let Some(source) = desk.text(found) {
-            templates.insert(file, source);
-        }
-    }
     let known: BTreeSet<&str> = desk.kinds.iter().map(|kind| kind.name).collect();
     let mut kinds = Vec::new();
     let opened = desk.open(files.role, FileKind::Role, |value| {
@@ -58,7 +52,14 @@ pub(super) fn open(name: &str, files: RoleFiles, desk: &mut Desk<'_>) -> Option<
                 Some((kind, parameters))
             }));
         }
-    })?;
+    });
+    let mut templates = BTreeMap::new();
+    for (file, found) in files.templates {
+        if let Some(source) = desk.text(found) {
+            templates.insert(file, source);
+        }
+    }
+    let opened = opened?;
     Some(OpenedRole {
         name: name.to_owned(),
         opened,
@@ -193,6 +194,8 @@ impl OpenedRole {
                 );
                 parameter.default =
                     fits_kind(default, &parameter, name, document, &mut desk.faults);
+                // A wrong default is told already; the parameter is not one without.
+                parameter.default.get_or_insert(Value::Null);
             }
             parameters.insert(snake(name), parameter);
         }

@@ -409,14 +409,19 @@ impl<'a> Reader<'a> {
             .map(|schema| belongs(schema, &|schema| self.resolve(schema)))
             .filter(|words| words != "nothing")
             .collect();
+        let secret = [outer]
+            .into_iter()
+            .chain(schemas.iter().copied())
+            .any(|schema| schema.get("x-secret").is_some());
+        let what = match secret && node.text().is_some() {
+            true => "a plain text".to_owned(),
+            false => found(node),
+        };
         let mut fault = Fault::new(
             self.document.spot(node.mark),
-            format!(
-                "{} stands where {} belongs",
-                found(node),
-                expected.join(" or ")
-            ),
+            format!("{what} stands where {} belongs", expected.join(" or ")),
         );
+        fault.conceal = secret;
         let said = |key: &str| {
             [outer]
                 .into_iter()
@@ -434,7 +439,12 @@ impl<'a> Reader<'a> {
         } else if let Some(text) = node.text().filter(|text| !text.is_empty())
             && expected.iter().all(|words| words.starts_with("a list"))
         {
-            fault = fault.help(format!("write `[{text}]`"));
+            let words: Vec<&str> = text.split_whitespace().collect();
+            fault = fault.help(format!("write `[{}]`", words.join(", ")));
+        } else if let Some(text) = node.text()
+            && text.parse::<f64>().is_ok()
+        {
+            fault = fault.help("write it without quotes");
         }
         self.faults.push(fault);
         None

@@ -96,7 +96,14 @@ pub(super) fn describe(schema: &Value) -> Option<String> {
     let text = text.trim_end_matches('.');
     let mut letters = text.chars();
     let first = letters.next()?;
-    Some(first.to_lowercase().chain(letters).collect())
+    let acronym = text
+        .chars()
+        .nth(1)
+        .is_some_and(|second| !second.is_lowercase());
+    match acronym {
+        true => Some(text.to_owned()),
+        false => Some(first.to_lowercase().chain(letters).collect()),
+    }
 }
 
 /// A worked example that the schema shows.

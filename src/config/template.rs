@@ -160,6 +160,20 @@ impl Templates {
         self.names_of(&file_name(role, file))
     }
 
+    /// Whether a filter of that name exists.
+    pub(super) fn has_filter(&self, name: &str) -> bool {
+        let mut state = self.environment.empty_state();
+        let applied = state.apply_filter(name, &[]);
+        !matches!(applied, Err(error) if error.kind() == ErrorKind::UnknownFilter)
+    }
+
+    /// Whether a test of that name exists.
+    pub(super) fn has_test(&self, name: &str) -> bool {
+        let mut state = self.environment.empty_state();
+        let performed = state.perform_test(name, &[]);
+        !matches!(performed, Err(error) if error.kind() == ErrorKind::UnknownTest)
+    }
+
     fn names_of(&self, template: &str) -> Vec<String> {
         let Ok(template) = self.environment.get_template(template) else {
             return Vec::new();

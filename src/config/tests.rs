@@ -303,3 +303,34 @@ fn the_same_files_give_the_same_digest() {
     assert_eq!(one.digest.len(), 64);
     assert_eq!(one.digest, other.digest);
 }
+
+/// Each folder with an `expected.txt` is a faulty site; the file is the whole text that loading
+/// it yields. `RA_DEPLOY_BLESS=1 cargo test` writes them anew.
+#[test]
+fn faulty_sites_are_told_in_these_words() {
+    let bless = std::env::var_os("RA_DEPLOY_BLESS").is_some();
+    let mut cases = 0;
+    let mut wrong = Vec::new();
+    let folders = std::fs::read_dir("tests/data/config").expect("the cases are there");
+    for folder in folders {
+        let folder = folder.expect("a folder").path();
+        if folder.ends_with("valid") {
+            continue;
+        }
+        cases += 1;
+        let faults = load_with(&folder.join("inventory.yaml"), Secrets::Leave)
+            .expect_err(&folder.display().to_string());
+        let text = faults.render(Style::Plain);
+        let expected = folder.join("expected.txt");
+        if bless {
+            std::fs::write(&expected, &text).expect("it is written");
+        }
+        let right = std::fs::read_to_string(&expected).unwrap_or_default();
+        if right != text {
+            let diff = similar::TextDiff::from_lines(&right, &text);
+            wrong.push(format!("{}\n{}", folder.display(), diff.unified_diff()));
+        }
+    }
+    assert!(cases > 25, "{cases} cases");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
