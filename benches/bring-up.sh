@@ -1,0 +1,518 @@
+#!/bin/bash
+# bring-up.sh: prepared artifacts -> a Kubernetes cluster of 3 control planes and 2 workers, by hand.
+#
+# The yardstick for `ra-deploy apply`: the same steps, written by somebody who knows them, with the
+# parallelism that the steps allow and nothing else. Two halves, timed apart:
+#
+#   bring-up.sh machines   root file systems, a bridge and five booted systemd-nspawn machines
+#   bring-up.sh deploy     everything over SSH as an ordinary user with sudo, as on real servers
+#   bring-up.sh all        both
+#   bring-up.sh down       leaves nothing but the cached base root file system
+#
+# Settings, all from the environment:
+#   ARTIFACTS  folder with bin/ and images/            (default /var/cache/ra-deploy/scratch)
+#   STATE      everything this script makes            (default /var/cache/ra-deploy/bring-up)
+#   IMAGES     folder with the image archives          (default $ARTIFACTS/images)
+#   BASE       cached base root file system, an image  (default /var/cache/ra-deploy/bring-up-base.img)
+#   SUBNET     first three numbers of the lab's /24    (default 10.78.0)
+#   CONTROL, WORKERS   machine names                   (default "cp1 cp2 cp3", "w1 w2")
+#   SSH_KEY, SSH_USER, ADDRESS_<name>   set these to deploy on machines that something else made
+set -euo pipefail
+
+ARTIFACTS=${ARTIFACTS:-/var/cache/ra-deploy/scratch}
+STATE=${STATE:-/var/cache/ra-deploy/bring-up}
+BASE=${BASE:-/var/cache/ra-deploy/bring-up-base.img}
+SUBNET=${SUBNET:-10.78.0}
+CONTROL=${CONTROL:-cp1 cp2 cp3}
+WORKERS=${WORKERS:-w1 w2}
+SSH_USER=${SSH_USER:-ops}
+SSH_KEY=${SSH_KEY:-$STATE/ssh_key}
+BRIDGE=${BRIDGE:-ra-bench}
+IMAGES=${IMAGES:-$ARTIFACTS/images}
+ENDPOINT=${ENDPOINT:-$SUBNET.10}     # an address that moves between the control planes (VRRP)
+VERSION=v1.33.13
+POD_CIDR=10.244.0.0/16
+SERVICE_CIDR=10.96.0.0/16
+
+START=$(date +%s.%N)
+say()  { printf '%7.1f  %s\n' "$(echo "$(date +%s.%N) - $START" | bc)" "$*"; }
+die()  { echo "bring-up: $*" >&2; exit 1; }
+
+# cp1 -> .11, cp2 -> .12 …; w1 -> .21 …, unless ADDRESS_<name> says otherwise.
+address() {
+  local given="ADDRESS_$1"
+  if [ -n "${!given:-}" ]; then echo "${!given}"; return; fi
+  case $1 in
+    cp*) echo "$SUBNET.$((10 + ${1#cp}))" ;;
+    w*)  echo "$SUBNET.$((20 + ${1#w}))" ;;
+  esac
+}
+
+# Runs "$@ NAME" for every name at once; fails when one of them failed.
+each() {
+  local names=$1 failed=0 pids=() name; shift
+  for name in $names; do "$@" "$name" & pids+=($!); done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return $failed
+}
+
+SSH_OPTIONS=(-i "$SSH_KEY" -o BatchMode=yes -o ConnectTimeout=5 -o IdentitiesOnly=yes
+  -o UserKnownHostsFile="$STATE/known_hosts" -o StrictHostKeyChecking=yes -o LogLevel=ERROR
+  -o ControlMaster=auto -o ControlPath="$STATE/ssh-%h" -o ControlPersist=60)
+on() { local name=$1; shift; ssh "${SSH_OPTIONS[@]}" "$SSH_USER@$(address "$name")" "$@"; }
+
+# ---------------------------------------------------------------- machines
+
+PACKAGES=systemd,systemd-sysv,dbus,udev,openssh-server,sudo,ca-certificates,curl,kmod,procps
+PACKAGES=$PACKAGES,iproute2,iputils-ping,iptables,nftables,ipset,ebtables,conntrack,ethtool,socat
+PACKAGES=$PACKAGES,chrony,keepalived,zstd,xz-utils,less
+
+make_base() {
+  [ -e "$BASE" ] && return
+  local work; work=$(mktemp -d /var/tmp/bring-up.XXXXXX)
+  mmdebstrap --quiet --variant=minbase --include=$PACKAGES --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    bookworm "$work/base.tar"
+  mkdir "$work/root"; tar -xf "$work/base.tar" -C "$work/root" --numeric-owner --xattrs --xattrs-include='*'
+  local root=$work/root
+  rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/hostname "$root"/etc/resolv.conf
+  rm -f "$root"/etc/systemd/system/timers.target.wants/apt-daily*.timer
+  chroot "$root" useradd -m -s /bin/bash -G sudo "$SSH_USER"
+  echo "$SSH_USER ALL=(ALL) NOPASSWD: ALL" > "$root/etc/sudoers.d/90-$SSH_USER"
+  chmod 440 "$root/etc/sudoers.d/90-$SSH_USER"
+  mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/etc/systemd/system/sysinit.target.wants"
+  ln -sf /lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
+  # nspawn mounts cgroup v1 controllers read-only; on a real host they are writable.
+  mkdir -p "$root/usr/local/lib/lab"
+  cat > "$root/usr/local/lib/lab/writable-cgroups" <<'SCRIPT'
+#!/bin/sh
+# A plain remount says 'busy'; a bind remount changes this mount alone.
+while read -r _ point type _; do
+  if [ "$type" = cgroup ]; then mount -o remount,bind,rw "$point"; fi
+done < /proc/self/mounts
+SCRIPT
+  chmod 755 "$root/usr/local/lib/lab/writable-cgroups"
+  cat > "$root/etc/systemd/system/lab-cgroups.service" <<'UNIT'
+[Unit]
+Description=Writable cgroup v1 controllers, as on a real host
+DefaultDependencies=no
+Before=sysinit.target
+ConditionPathExists=!/sys/fs/cgroup/cgroup.controllers
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/lab/writable-cgroups
+UNIT
+  ln -sf ../lab-cgroups.service "$root/etc/systemd/system/sysinit.target.wants/lab-cgroups.service"
+  truncate -s 20G "$work/base.img"
+  mke2fs -q -t ext4 -d "$root" -E lazy_itable_init=1,lazy_journal_init=1,nodiscard "$work/base.img"
+  # mke2fs writes its zeroes; make the image sparse again, it is copied once per machine.
+  cp --sparse=always "$work/base.img" "$BASE"
+  rm -rf "$work"
+}
+
+make_bridge() {
+  ip link show "$BRIDGE" >/dev/null 2>&1 && return
+  ip link add "$BRIDGE" type bridge
+  ip addr add "$SUBNET.1/24" dev "$BRIDGE"
+  ip link set "$BRIDGE" up
+}
+
+# One machine: a sparse copy of the base image, its own keys, address and name; then booted.
+make_machine() {
+  local name=$1 home=$STATE/$1
+  mkdir -p "$home/root"
+  cp --sparse=always "$BASE" "$home/root.img"
+  mount -o loop "$home/root.img" "$home/root"
+  local root=$home/root
+  echo "$name" > "$root/etc/hostname"
+  tr -d - < /proc/sys/kernel/random/uuid > "$root/etc/machine-id"
+  printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n' "$name" > "$root/etc/hosts"
+  echo "nameserver $SUBNET.1" > "$root/etc/resolv.conf"
+  cat > "$root/etc/systemd/network/10-host0.network" <<NET
+[Match]
+Name=host0
+[Network]
+Address=$(address "$name")/24
+Gateway=$SUBNET.1
+LinkLocalAddressing=ipv6
+NET
+  ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$root/etc/ssh/ssh_host_ed25519_key"
+  echo "$(address "$name") $(cut -d' ' -f1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" >> "$STATE/known_hosts"
+  install -d -m 700 -o 1000 -g 1000 "$root/home/$SSH_USER/.ssh"
+  install -m 600 -o 1000 -g 1000 "$STATE/ssh_key.pub" "$root/home/$SSH_USER/.ssh/authorized_keys"
+  boot "$name"
+  local tries=0
+  until on "$name" true 2>/dev/null; do
+    tries=$((tries + 1)); [ $tries -lt 150 ] || die "$name does not answer over SSH; see $home/console.log"
+    sleep 0.2
+  done
+  say "$name is up"
+}
+
+boot() {
+  local name=$1 home=$STATE/$1 unified=()
+  # Each machine in cgroups of its own: the kubelets of several machines in one cgroup tree would
+  # take each other's pods for orphans and kill them.
+  if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+    unified=(SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0)
+    for controller in /sys/fs/cgroup/*/; do
+      [ -e "$controller/cgroup.procs" ] || continue
+      mkdir -p "$controller$BRIDGE/$name"
+      if [ -e "$controller/cpuset.cpus" ]; then
+        for group in "$controller$BRIDGE" "$controller$BRIDGE/$name"; do
+          cat "$controller/cpuset.cpus" > "$group/cpuset.cpus"
+          cat "$controller/cpuset.mems" > "$group/cpuset.mems"
+        done
+      fi
+    done
+  fi
+  env SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 "${unified[@]}" setsid bash -c '
+    for group in /sys/fs/cgroup/*/'"$BRIDGE/$name"'; do [ -d "$group" ] && echo $$ > "$group/cgroup.procs"; done
+    echo $$ > "$0/pid"; exec "$@"' "$home" \
+    systemd-nspawn --quiet -D "$home/root" -b --machine="$name" --register=no --keep-unit \
+    --network-bridge="$BRIDGE" --capability=all --system-call-filter='@mount @keyring bpf perf_event_open' \
+    --bind=/dev/kmsg --bind=/dev/fuse --private-users=no --resolv-conf=off --timezone=off --link-journal=no \
+    --console=pipe </dev/null >"$home/console.log" 2>&1 &
+}
+
+machines() {
+  [ "$(id -u)" = 0 ] || die "making machines needs root"
+  mkdir -p "$STATE"
+  make_base; say "base root file system is there"
+  [ -e "$STATE/ssh_key" ] || ssh-keygen -q -t ed25519 -N '' -C bring-up -f "$STATE/ssh_key"
+  make_bridge
+  each "$CONTROL $WORKERS" make_machine
+  say "all machines answer over SSH"
+}
+
+# The power cut: SIGKILL to the machine's first process takes every process of its PID namespace along.
+# (SIGKILL to systemd-nspawn alone leaves the machine running without its parent.) The processes are
+# found in the machine's own cgroup, so nothing else can be hit.
+cut_power() {
+  local pid group=/sys/fs/cgroup/pids/$BRIDGE/$1
+  [ -d "$group" ] || group=/sys/fs/cgroup/$BRIDGE/$1
+  for pid in $(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null); do
+    case $(sed -n 's/^NSpid:.*\t//p' "/proc/$pid/status" 2>/dev/null) in 1) kill -KILL "$pid" ;; esac
+  done
+  for _ in $(seq 100); do
+    [ -z "$(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null)" ] && return; sleep 0.1
+  done
+  die "processes of $1 are still there: see $group/cgroup.procs"
+}
+
+down() {
+  local name group
+  for name in $CONTROL $WORKERS; do
+    ssh -O exit -o ControlPath="$STATE/ssh-%h" "$(address "$name")" 2>/dev/null || true
+    cut_power "$name"
+    if mountpoint -q "$STATE/$name/root"; then umount "$STATE/$name/root"; fi
+    for group in /sys/fs/cgroup/*/"$BRIDGE/$name" "/sys/fs/cgroup/$BRIDGE/$name"; do
+      if [ -d "$group" ]; then find "$group" -depth -type d -exec rmdir {} +; fi
+    done
+  done
+  rmdir /sys/fs/cgroup/*/"$BRIDGE" "/sys/fs/cgroup/$BRIDGE" 2>/dev/null || true
+  ip link del "$BRIDGE" 2>/dev/null || true
+  rm -rf "$STATE"
+}
+
+# ---------------------------------------------------------------- deploy
+
+FIRST=${CONTROL%% *}
+ALL="$CONTROL $WORKERS"
+
+# Every image is sent only to the machines that run it: add-ons are kept on the control planes.
+NODE_IMAGES="pause kube-proxy"
+CONTROL_IMAGES="etcd kube-apiserver kube-controller-manager kube-scheduler coredns"
+PAUSE=registry.k8s.io/pause:3.10
+ETCD_TAG=3.6.8-0
+COREDNS_TAG=v1.12.1
+
+# Files that are equal on all machines of a kind: $STATE/stage/{node,control}/, laid out like /.
+stage() {
+  local node=$STATE/stage/node control=$STATE/stage/control
+  rm -rf "$STATE/stage"
+  mkdir -p "$node"/usr/local/bin "$node"/opt/cni/bin "$node"/etc/{containerd,sysctl.d,modules-load.d,kubernetes} \
+    "$node"/etc/systemd/system/kubelet.service.d "$node"/usr/local/lib/bring-up "$control"/etc/keepalived
+  ln -s "$ARTIFACTS"/bin/containerd/* "$ARTIFACTS"/bin/runc/runc "$node/usr/local/bin/"
+  ln -s "$ARTIFACTS"/bin/kubernetes/{kubelet,kubeadm,kubectl} "$node/usr/local/bin/"
+  ln -s "$ARTIFACTS"/bin/cni-plugins/* "$node/opt/cni/bin/"
+
+  printf '%s\n' overlay br_netfilter nf_conntrack vxlan > "$node/etc/modules-load.d/kubernetes.conf"
+  cat > "$node/etc/sysctl.d/90-kubernetes.conf" <<'FILE'
+net.ipv4.ip_forward = 1
+net.ipv6.conf.all.forwarding = 1
+net.bridge.bridge-nf-call-iptables = 1
+net.bridge.bridge-nf-call-ip6tables = 1
+vm.overcommit_memory = 1
+vm.panic_on_oom = 0
+kernel.panic = 10
+kernel.panic_on_oops = 1
+fs.inotify.max_user_instances = 8192
+fs.inotify.max_user_watches = 524288
+FILE
+  { echo '127.0.0.1 localhost'; echo '::1 localhost ip6-localhost ip6-loopback'
+    local name; for name in $ALL; do echo "$(address "$name") $name"; done; } > "$node/etc/hosts"
+
+  cat > "$node/etc/systemd/system/containerd.service" <<'FILE'
+[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target local-fs.target
+[Service]
+ExecStart=/usr/local/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+LimitNPROC=infinity
+LimitCORE=infinity
+LimitNOFILE=infinity
+TasksMax=infinity
+OOMScoreAdjust=-999
+[Install]
+WantedBy=multi-user.target
+FILE
+  cat > "$node/etc/systemd/system/kubelet.service" <<'FILE'
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target containerd.service
+After=network-online.target containerd.service
+[Service]
+ExecStart=/usr/local/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+[Install]
+WantedBy=multi-user.target
+FILE
+  # RestartSec: until kubeadm has written its configuration the kubelet only fails, so it is not started before.
+  cat > "$node/etc/systemd/system/kubelet.service.d/10-kubeadm.conf" <<'FILE'
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+FILE
+
+  # What differs between a real host and a container is asked on the node, never told.
+  cat > "$node/usr/local/lib/bring-up/prepare" <<'FILE'
+#!/bin/sh
+set -eu
+# modules: a kernel without modules has them built in, or the next steps say so
+while read -r module; do modprobe -q "$module" || true; done < /etc/modules-load.d/kubernetes.conf
+sysctl -q -e -p /etc/sysctl.d/90-kubernetes.conf
+if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then systemd_cgroup=true; else systemd_cgroup=false; fi
+# CAP_SYS_RESOURCE is capability 24; without it no process may lower its OOM score
+bounding=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status)
+if [ $(( 0x$bounding >> 24 & 1 )) = 1 ]; then restrict=false; else restrict=true; fi
+mkdir -p /etc/containerd
+cat > /etc/containerd/config.toml <<TOML
+version = 3
+root = '/var/lib/containerd'
+state = '/run/containerd'
+oom_score = 0
+
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = 'overlayfs'
+  [plugins.'io.containerd.cri.v1.images'.pinned_images]
+    sandbox = '@PAUSE@'
+  [plugins.'io.containerd.cri.v1.images'.registry]
+    config_path = '/etc/containerd/certs.d'
+
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = $restrict
+  [plugins.'io.containerd.cri.v1.runtime'.containerd]
+    default_runtime_name = 'runc'
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+      runtime_type = 'io.containerd.runc.v2'
+      [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+        SystemdCgroup = $systemd_cgroup
+  [plugins.'io.containerd.cri.v1.runtime'.cni]
+    bin_dirs = ['/opt/cni/bin']
+    conf_dir = '/etc/cni/net.d'
+TOML
+systemctl daemon-reload
+systemctl enable -q kubelet
+systemctl enable -q --now containerd
+if [ -s /etc/keepalived/keepalived.conf ]; then systemctl enable -q keepalived; systemctl restart keepalived; fi
+FILE
+  sed -i "s|@PAUSE@|$PAUSE|" "$node/usr/local/lib/bring-up/prepare"
+  chmod 755 "$node/usr/local/lib/bring-up/prepare"
+
+  cat > "$control/etc/keepalived/check-apiserver" <<'FILE'
+#!/bin/sh
+# 401 and 403 are answers too: an API server that knows no anonymous users is alive.
+case $(curl -sk -o /dev/null --max-time 2 -w '%{http_code}' https://127.0.0.1:6443/readyz) in
+  200|401|403) exit 0 ;;
+esac
+exit 1
+FILE
+  chmod 755 "$control/etc/keepalived/check-apiserver"
+}
+
+# keepalived: a healthy API server outweighs everything; equals stay where they are. Unicast, because
+# many switches and clouds drop VRRP's multicast.
+keepalived_conf() {
+  local name=$1 peer
+  cat <<FILE
+global_defs {
+  router_id $name
+  enable_script_security
+  script_user root
+}
+vrrp_script apiserver {
+  script /etc/keepalived/check-apiserver
+  interval 1
+  timeout 3
+  fall 2
+  rise 1
+  weight 50
+}
+vrrp_instance api {
+  state BACKUP
+  interface @INTERFACE@
+  virtual_router_id 51
+  priority 100
+  advert_int 1
+  unicast_src_ip $(address "$name")
+  unicast_peer {
+$(for peer in $CONTROL; do [ "$peer" = "$name" ] || echo "    $(address "$peer")"; done)
+  }
+  virtual_ipaddress {
+    $ENDPOINT/32 dev @INTERFACE@
+  }
+  track_script {
+    apiserver
+  }
+}
+FILE
+}
+
+# Everything a machine needs before it can become a node.
+prepare() {
+  local name=$1 folders=(-C "$STATE/stage/node" etc opt usr)
+  case " $CONTROL " in *" $name "*) folders+=(-C "$STATE/stage/control" etc) ;; esac
+  tar -ch --owner=0 --group=0 "${folders[@]}" | on "$name" sudo tar -x -C /
+  case " $CONTROL " in *" $name "*)
+    keepalived_conf "$name" | on "$name" "interface=\$(ip -o -4 address show to $(address "$name") | awk '{print \$2}')
+      sed \"s/@INTERFACE@/\$interface/\" | sudo tee /etc/keepalived/keepalived.conf >/dev/null" ;;
+  esac
+  on "$name" sudo /usr/local/lib/bring-up/prepare
+  local image images=$NODE_IMAGES
+  case " $CONTROL " in *" $name "*) images="$images $CONTROL_IMAGES" ;; esac
+  for image in $images; do
+    on "$name" sudo ctr --namespace k8s.io images import  - < "$IMAGES/$image.tar" >/dev/null
+  done
+  say "$name is prepared"
+}
+
+KUBELET_AND_PROXY='
+kubelet_configuration() {
+  cat <<YAML
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+YAML
+  if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then echo "cgroupDriver: systemd"
+  else printf "%s\n" "cgroupDriver: cgroupfs" "failCgroupV1: false"; fi
+  if [ "$(wc -l < /proc/swaps)" -gt 1 ]; then echo "failSwapOn: false"; fi
+}
+proxy_configuration() {
+  cat <<YAML
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: iptables
+YAML
+  # Outside the first network namespace the kernel shows this file as read-only.
+  if [ "$(stat -c %a /proc/sys/net/netfilter/nf_conntrack_max)" = 444 ]; then
+    printf "%s\n" "conntrack: {maxPerCore: 0, min: 0}"
+  fi
+}'
+IGNORED='[SystemVerification, NumCPU, Mem, Swap]'
+
+init() {
+  on "$FIRST" sudo sh -s <<EOF
+set -eu
+$KUBELET_AND_PROXY
+mkdir -p /etc/kubernetes
+{ cat <<YAML
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens: [{token: $TOKEN, ttl: 2h0m0s}]
+certificateKey: $CERTIFICATE_KEY
+localAPIEndpoint: {advertiseAddress: $(address "$FIRST"), bindPort: 6443}
+nodeRegistration:
+  name: $FIRST
+  criSocket: unix:///run/containerd/containerd.sock
+  imagePullPolicy: Never
+  kubeletExtraArgs: [{name: node-ip, value: $(address "$FIRST")}]
+  ignorePreflightErrors: $IGNORED
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: $VERSION
+controlPlaneEndpoint: "$ENDPOINT:6443"
+networking: {podSubnet: $POD_CIDR, serviceSubnet: $SERVICE_CIDR}
+dns: {imageTag: $COREDNS_TAG}
+etcd: {local: {imageTag: $ETCD_TAG}}
+YAML
+kubelet_configuration; proxy_configuration; } > /etc/kubernetes/kubeadm.yaml
+kubeadm init --config /etc/kubernetes/kubeadm.yaml --upload-certs --skip-token-print > /var/log/kubeadm.log 2>&1 || { cat /var/log/kubeadm.log; exit 1; }
+EOF
+  CA_HASH=$(on "$FIRST" 'openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum' | cut -d' ' -f1)
+  say "kubeadm init is through"
+}
+
+join() {
+  local name=$1 control=
+  case " $CONTROL " in *" $name "*)
+    control="controlPlane: {certificateKey: $CERTIFICATE_KEY, localAPIEndpoint: {advertiseAddress: $(address "$name"), bindPort: 6443}}" ;;
+  esac
+  on "$name" sudo sh -s <<EOF
+set -eu
+cat > /etc/kubernetes/kubeadm.yaml <<YAML
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery: {bootstrapToken: {apiServerEndpoint: "$ENDPOINT:6443", token: $TOKEN, caCertHashes: ["sha256:$CA_HASH"]}}
+$control
+nodeRegistration:
+  name: $name
+  criSocket: unix:///run/containerd/containerd.sock
+  imagePullPolicy: Never
+  kubeletExtraArgs: [{name: node-ip, value: $(address "$name")}]
+  ignorePreflightErrors: $IGNORED
+YAML
+kubeadm join --config /etc/kubernetes/kubeadm.yaml > /var/log/kubeadm.log 2>&1 || { cat /var/log/kubeadm.log; exit 1; }
+EOF
+  say "$name has joined"
+}
+
+deploy() {
+  TOKEN=$(tr -dc a-z0-9 < /dev/urandom | head -c 6 || true).$(tr -dc a-z0-9 < /dev/urandom | head -c 16 || true)
+  CERTIFICATE_KEY=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
+  stage
+  local name pids=()
+  # The first control plane goes on to kubeadm init as soon as it is prepared itself.
+  for name in $ALL; do [ "$name" = "$FIRST" ] && continue; prepare "$name" & pids+=("$name:$!"); done
+  prepare "$FIRST"
+  init
+  local joins=()
+  for name in "${pids[@]}"; do wait "${name#*:}" || die "${name%:*} could not be prepared"; done
+  each "$(echo "$ALL" | sed "s/\b$FIRST\b//")" join
+  say "all nodes have joined"
+}
+
+case ${1:-} in
+  machines) machines ;;
+  deploy)   deploy ;;
+  all)      machines; deploy ;;
+  down)     down ;;
+  *)        sed -n '2,22p' "$0"; exit 3 ;;
+esac
