@@ -464,7 +464,7 @@ dns: {imageTag: $COREDNS_TAG}
 etcd: {local: {imageTag: $ETCD_TAG}}
 YAML
 kubelet_configuration; proxy_configuration; } > /etc/kubernetes/kubeadm.yaml
-kubeadm init --config /etc/kubernetes/kubeadm.yaml --upload-certs --skip-token-print > /var/log/kubeadm.log 2>&1 || { cat /var/log/kubeadm.log; exit 1; }
+kubeadm init --config /etc/kubernetes/kubeadm.yaml --upload-certs --skip-token-print --skip-certificate-key-print > /var/log/kubeadm.log 2>&1 || { cat /var/log/kubeadm.log; exit 1; }
 EOF
   CA_HASH=$(on "$FIRST" 'openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum' | cut -d' ' -f1)
   say "kubeadm init is through"
