@@ -13,6 +13,8 @@
 #   ARTIFACTS  folder with bin/ and images/            (default /var/cache/ra-deploy/scratch)
 #   STATE      everything this script makes            (default /var/cache/ra-deploy/bring-up)
 #   IMAGES     folder with the image archives          (default $ARTIFACTS/images)
+#   MANIFESTS  calico.yaml, local-path.yaml, metrics-server.yaml, with @POD_CIDR@ for the pods' network
+#                                                      (default $ARTIFACTS/manifests)
 #   BASE       cached base root file system, an image  (default /var/cache/ra-deploy/bring-up-base.img)
 #   SUBNET     first three numbers of the lab's /24    (default 10.78.0)
 #   CONTROL, WORKERS   machine names                   (default "cp1 cp2 cp3", "w1 w2")
@@ -29,6 +31,7 @@ SSH_USER=${SSH_USER:-ops}
 SSH_KEY=${SSH_KEY:-$STATE/ssh_key}
 BRIDGE=${BRIDGE:-ra-bench}
 IMAGES=${IMAGES:-$ARTIFACTS/images}
+MANIFESTS=${MANIFESTS:-$ARTIFACTS/manifests}
 ENDPOINT=${ENDPOINT:-$SUBNET.10}     # an address that moves between the control planes (VRRP)
 VERSION=v1.33.13
 POD_CIDR=10.244.0.0/16
@@ -223,8 +226,11 @@ FIRST=${CONTROL%% *}
 ALL="$CONTROL $WORKERS"
 
 # Every image is sent only to the machines that run it: add-ons are kept on the control planes.
+# In two waves: a machine can join with the first, and what comes later runs on nodes that wait for it.
 NODE_IMAGES="pause kube-proxy"
-CONTROL_IMAGES="etcd kube-apiserver kube-controller-manager kube-scheduler coredns"
+NODE_LATER="calico-cni calico-node busybox"
+CONTROL_IMAGES="etcd kube-apiserver kube-controller-manager kube-scheduler"
+CONTROL_LATER="coredns calico-kube-controllers metrics-server local-path-provisioner"
 PAUSE=registry.k8s.io/pause:3.10
 ETCD_TAG=3.6.8-0
 COREDNS_TAG=v1.12.1
@@ -404,13 +410,19 @@ prepare() {
       sed \"s/@INTERFACE@/\$interface/\" | sudo tee /etc/keepalived/keepalived.conf >/dev/null" ;;
   esac
   on "$name" sudo /usr/local/lib/bring-up/prepare
-  local image images=$NODE_IMAGES
-  case " $CONTROL " in *" $name "*) images="$images $CONTROL_IMAGES" ;; esac
-  for image in $images; do
-    on "$name" sudo ctr --namespace k8s.io images import  - < "$IMAGES/$image.tar" >/dev/null
-  done
+  import "$name" "$NODE_IMAGES" "$CONTROL_IMAGES"
   say "$name is prepared"
 }
+
+# Images go straight from the stream into containerd, without a copy on the machine's disk.
+import() {
+  local name=$1 image images=$2
+  case " $CONTROL " in *" $name "*) images="$images $3" ;; esac
+  for image in $images; do
+    on "$name" 'sudo ctr --namespace k8s.io images import - 2>&1 >/dev/null | grep -v DEPRECATION >&2 || true' < "$IMAGES/$image.tar"
+  done
+}
+import_later() { import "$1" "$NODE_LATER" "$CONTROL_LATER"; say "$1 has its later images"; }
 
 KUBELET_AND_PROXY='
 kubelet_configuration() {
@@ -494,19 +506,63 @@ EOF
   say "$name has joined"
 }
 
+# Everything that runs in the cluster. Applied right after init: it waits for nodes and images by itself.
+addons() {
+  sed "s|@POD_CIDR@|$POD_CIDR|" "$MANIFESTS/calico.yaml" > "$STATE/calico.yaml"
+  # Calico writes https://[HOST]:PORT, and a current Go takes only IPv6 in brackets: an IPv4-mapped
+  # address. It is the endpoint and not the service address, so Calico need not wait for kube-proxy.
+  cat >> "$STATE/calico.yaml" <<YAML
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kubernetes-services-endpoint, namespace: kube-system}
+data: {KUBERNETES_SERVICE_HOST: "::ffff:$ENDPOINT", KUBERNETES_SERVICE_PORT: "6443"}
+YAML
+  { cat "$STATE/calico.yaml"; echo ---; cat "$MANIFESTS/local-path.yaml"; echo ---; cat "$MANIFESTS/metrics-server.yaml"; } |
+    on "$FIRST" sudo kubectl --kubeconfig /etc/kubernetes/admin.conf apply --server-side -f - > "$STATE/apply.log" || { cat "$STATE/apply.log"; return 1; }
+  # CoreDNS stays where its image is, and its two pods do not share a machine.
+  on "$FIRST" sudo kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system patch deployment coredns --type strategic -p "'"'
+    {"spec": {"template": {"spec": {
+      "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
+      "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}}}}'"'" >/dev/null
+  say "add-ons are applied"
+}
+
+# Returns when all nodes are ready and everything runs.
+ready() {
+  on "$FIRST" sudo sh -s <<EOF
+export KUBECONFIG=/etc/kubernetes/admin.conf
+until [ "\$(kubectl get nodes -o name | wc -l)" = $(echo $ALL | wc -w) ]; do sleep 0.5; done
+kubectl wait --for=condition=Ready node --all --timeout=300s
+kubectl -n kube-system rollout status daemonset/calico-node daemonset/kube-proxy --timeout=300s
+kubectl -n kube-system rollout status deployment/coredns deployment/calico-kube-controllers deployment/metrics-server --timeout=300s
+kubectl -n local-path-storage rollout status deployment/local-path-provisioner --timeout=300s
+EOF
+}
+
 deploy() {
   TOKEN=$(tr -dc a-z0-9 < /dev/urandom | head -c 6 || true).$(tr -dc a-z0-9 < /dev/urandom | head -c 16 || true)
   CERTIFICATE_KEY=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
   stage
-  local name pids=()
+  local name preparing=() others=${ALL#"$FIRST"}
   # The first control plane goes on to kubeadm init as soon as it is prepared itself.
-  for name in $ALL; do [ "$name" = "$FIRST" ] && continue; prepare "$name" & pids+=("$name:$!"); done
+  for name in $others; do prepare "$name" & preparing+=("$name:$!"); done
   prepare "$FIRST"
   init
-  local joins=()
-  for name in "${pids[@]}"; do wait "${name#*:}" || die "${name%:*} could not be prepared"; done
-  each "$(echo "$ALL" | sed "s/\b$FIRST\b//")" join
+  local after=()
+  addons & after+=($!)
+  import_later "$FIRST" & after+=($!)
+  for name in "${preparing[@]}"; do
+    # Joins as soon as this machine is prepared, and takes the later images at the same time.
+    { while [ -e "/proc/${name#*:}" ]; do sleep 0.2; done; each "${name%:*}" join; } & after+=($!)
+    { while [ -e "/proc/${name#*:}" ]; do sleep 0.2; done; import_later "${name%:*}"; } & after+=($!)
+  done
+  for name in "${preparing[@]}"; do wait "${name#*:}" || die "${name%:*} could not be prepared"; done
+  for name in "${after[@]}"; do wait "$name" || die "a step failed, see above"; done
   say "all nodes have joined"
+  ready > "$STATE/ready.log" || { cat "$STATE/ready.log"; die "the cluster does not get ready"; }
+  say "the cluster is ready"
 }
 
 case ${1:-} in
