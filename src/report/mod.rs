@@ -12,8 +12,10 @@ mod lines;
 mod options;
 pub mod plan;
 pub mod ranges;
+pub mod record;
 mod reporter;
 pub mod summary;
+mod tee;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -21,4 +23,6 @@ pub mod words;
 pub use canvas::{Canvas, Colour};
 pub use options::{Format, Options, Stream, Terminal};
 pub use ranges::hosts_in_words;
+pub use record::{RecordError, Recorder};
 pub use reporter::Reporter;
+pub use tee::{Shared, Tee};

@@ -55,11 +55,11 @@ impl Reporter {
 
     /// Ends the telling. The error is the first one met while writing what was asked for; a
     /// reader who has gone (`| head`) is none.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         if let Err(error) = self.out.flush() {
             self.trouble.get_or_insert(error);
         }
-        match self.trouble {
+        match self.trouble.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         }

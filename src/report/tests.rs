@@ -67,7 +67,7 @@ fn wide(columns: usize) -> Options {
 
 #[test]
 fn a_plan() {
-    insta::assert_snapshot!(both(&stream("plan"), wide(110)));
+    insta::assert_snapshot!(both(&stream("plan"), wide(120)));
 }
 
 #[test]

@@ -306,7 +306,11 @@ fn kind_and_name(title: &str) -> (String, String) {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
         };
         if KINDS.iter().any(|kind| is_kind(kind.name)) {
-            return (first.to_owned(), rest.to_owned());
+            let kind = match first {
+                "bios" => "BIOS",
+                first => first,
+            };
+            return (kind.to_owned(), rest.to_owned());
         }
     }
     (String::new(), title.to_owned())
