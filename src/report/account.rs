@@ -1,6 +1,6 @@
 //! What was heard of a run so far: everything that its plan, summary and document are told from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -17,10 +17,10 @@ pub struct Account {
     pub failures: Vec<Failed>,
     pub warnings: Vec<Warning>,
     clocks: BTreeMap<String, Clock>,
-    /// Hosts that were asked.
-    pub surveyed: usize,
-    /// Tasks that the hosts that were asked have in all.
-    pub tasks: usize,
+    /// Tasks of each host that was asked.
+    tasks: BTreeMap<String, usize>,
+    /// Hosts that came to their end, the failed ones not counted.
+    pub finished: usize,
     /// Tasks that have ended, whichever way.
     pub ended: usize,
     pub summary: Option<Summary>,
@@ -90,10 +90,10 @@ impl Account {
                     run: run.clone(),
                 });
             }
-            What::HostSurveyed { tasks, .. } => {
-                self.surveyed += 1;
-                self.tasks += tasks;
+            What::HostSurveyed { host, tasks, .. } => {
+                self.tasks.insert(host.clone(), *tasks);
             }
+            What::HostFinished { .. } => self.finished += 1,
             What::TaskPlanned {
                 task,
                 outcome,
@@ -169,8 +169,20 @@ impl Account {
         before.any(|failed| failed.failure.message == failure.message)
     }
 
-    pub fn has_failed(&self, host: &str) -> bool {
-        self.failures.iter().any(|failed| failed.host == host)
+    /// Hosts that failed, each once.
+    pub fn failed_hosts(&self) -> usize {
+        let hosts = self.failures.iter().map(|failed| failed.host.as_str());
+        hosts.collect::<BTreeSet<&str>>().len()
+    }
+
+    /// Hosts that were asked.
+    pub fn surveyed(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Tasks that the hosts that were asked have in all.
+    pub fn tasks(&self) -> usize {
+        self.tasks.values().sum()
     }
 
     /// Everything in one value, for programs.

@@ -58,7 +58,7 @@ impl Lines {
                 );
                 ("", Tone::Strong, words)
             }
-            What::Preparing(preparation) => {
+            What::Preparing(preparation) if log || more || preparation.state == "ready" => {
                 let words = self.preparing(preparation, event.elapsed)?;
                 ("", plain, words)
             }
@@ -79,7 +79,11 @@ impl Lines {
                     return None;
                 }
                 let hosts = count(account.hosts().len(), "host");
-                ("", plain, format!("asked {} of {hosts}", account.surveyed))
+                (
+                    "",
+                    plain,
+                    format!("asked {} of {hosts}", account.surveyed()),
+                )
             }
             What::TaskStarted { task } => {
                 let title = clean::line(&task.title);

@@ -4,6 +4,7 @@
 //! Whatever a machine said goes through [`clean`] before it is shown.
 
 pub mod account;
+pub mod bars;
 pub mod canvas;
 pub mod clean;
 mod difference;

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
+use indicatif::ProgressDrawTarget;
+
 use super::account::{Account, Failed};
+use super::bars::{Bars, Ticking};
 use super::lines::Lines;
-use super::{Format, Options, failure, plan, summary};
+use super::{Format, Options, Terminal, failure, plan, summary};
 use crate::event::{Event, Listener, What};
 
 /// Tells a run while it happens. What was asked for goes to `out`: the plan, the verdicts, JSON;
@@ -15,6 +18,7 @@ pub struct Reporter {
     err: Box<dyn Write + Send>,
     account: Account,
     lines: Lines,
+    bars: Option<Bars>,
     plan: PlanText,
     /// The first failure to write what was asked for.
     trouble: Option<io::Error>,
@@ -36,7 +40,29 @@ enum PlanText {
 
 impl Reporter {
     pub fn new(options: Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        let bars = (options.terminal == Terminal::Bars)
+            .then(|| Bars::new(ProgressDrawTarget::stderr(), Ticking::Clock, options.err));
+        Self::told(options, out, err, bars)
+    }
+
+    /// With bars that are drawn elsewhere than on the standard error.
+    pub fn with_bars(
+        options: Options,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        bars: Bars,
+    ) -> Self {
+        Self::told(options, out, err, Some(bars))
+    }
+
+    fn told(
+        options: Options,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        bars: Option<Bars>,
+    ) -> Self {
         Self {
+            bars,
             lines: Lines::new(options.err, options.verbosity, options.terminal),
             options,
             out,
@@ -66,11 +92,13 @@ impl Reporter {
     }
 
     fn put_out(&mut self, text: &str) {
-        if let Err(error) = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush())
-        {
+        let out = &mut self.out;
+        let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = match &self.bars {
+            Some(bars) => bars.above(write),
+            None => write(),
+        };
+        if let Err(error) = written {
             self.trouble.get_or_insert(error);
         }
     }
@@ -90,10 +118,12 @@ impl Reporter {
         } else {
             Ending::Text
         };
-        let _ = self
-            .err
-            .write_all(text.as_bytes())
-            .and_then(|()| self.err.flush());
+        let err = &mut self.err;
+        let mut write = || err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        let _ = match &self.bars {
+            Some(bars) => bars.above(write),
+            None => write(),
+        };
     }
 
     fn show_plan(&mut self) {
@@ -186,6 +216,9 @@ impl Listener for Reporter {
             _ => false,
         };
         self.account.hear(event);
+        if let Some(bars) = &mut self.bars {
+            bars.hear(event, &self.account);
+        }
         if let Some(line) = self.lines.tell(event, &self.account) {
             self.put_err(&line);
         }
