@@ -10,9 +10,9 @@ pub fn line(text: &str) -> String {
 /// over their own line with it).
 pub fn lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    escaped(text.trim_end_matches('\n'), |character| {
-        matches!(character, '\n' | '\t')
-    })
+    let mut clean = escaped(&text, |character| matches!(character, '\n' | '\t'));
+    clean.truncate(clean.trim_end_matches('\n').len());
+    clean
 }
 
 fn escaped(text: &str, keep: impl Fn(char) -> bool) -> String {
@@ -70,6 +70,7 @@ mod tests {
             lines("10 %\r20 %\r\nend\tof it\n\n"),
             "10 %\n20 %\nend\tof it"
         );
+        assert_eq!(lines("end\n\u{1b}[0m"), "end");
         assert_eq!(lines("rm \u{202e}txt"), "rm \\u{202e}txt");
         assert_eq!(line("token \u{E000}join\u{E001}"), "token ‹join›");
         assert_eq!(line("größer ✓ 漢"), "größer ✓ 漢");

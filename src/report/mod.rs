@@ -7,6 +7,7 @@ pub mod account;
 pub mod bars;
 pub mod canvas;
 pub mod clean;
+pub mod conformance;
 mod difference;
 pub mod failure;
 mod lines;

@@ -6,6 +6,7 @@ use indicatif::ProgressDrawTarget;
 
 use super::account::{Account, Failed};
 use super::bars::{Bars, Ticking};
+use super::conformance::{self, Meta};
 use super::lines::Lines;
 use super::{Format, Options, Terminal, failure, plan, summary};
 use crate::event::{Event, Listener, What};
@@ -188,6 +189,15 @@ impl Reporter {
     fn end(&mut self) {
         if self.account.command() == "plan" {
             self.show_plan();
+        }
+        if self.options.format == Format::Text
+            && !self.account.checks.is_empty()
+            && let Some(run) = &self.account.run
+        {
+            let meta = Meta::of(run);
+            let (canvas, verbosity) = (self.options.out, self.options.verbosity);
+            let text = conformance::text(&self.account.checks, &meta, &canvas, verbosity);
+            self.put_out(&text);
         }
         if self.options.format == Format::Json {
             match serde_json::to_string_pretty(&self.account.document()) {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use super::account::Account;
 use super::canvas::{Canvas, Cell, Tone, pad, table, width, wrap};
 use super::clean;
+use super::conformance::{Conclusion, sentence};
 use super::ranges::hosts_in_words;
 use super::words::{count, duration, size};
 use crate::event::{CheckCount, Failure, HostSummary, Summary};
@@ -304,36 +305,15 @@ fn names(hosts: &[HostSummary], pick: impl Fn(&HostSummary) -> bool) -> Vec<&str
     picked.map(|host| host.host.as_str()).collect()
 }
 
-/// The verdict over all checks. What could not be checked is not conformant.
+/// The verdict over all checks. A host that could not be asked leaves it open.
 fn conformance(checks: &CheckCount, failed_hosts: &[&str], time: &str) -> String {
-    let all =
-        checks.passed + checks.failed + checks.unknown + checks.waived + checks.not_applicable;
-    let mut parts = vec![format!(
-        "{} of {} passed",
-        checks.passed,
-        count(all, "requirement")
-    )];
-    for (number, word) in [
-        (checks.failed, "failed"),
-        (checks.unknown, "could not be checked"),
-        (checks.waived, "waived"),
-        (checks.not_applicable, "not applicable"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{number} {word}"));
+    let mut conclusion = Conclusion::of(checks);
+    let mut told = sentence(checks);
+    if !failed_hosts.is_empty() {
+        told.push_str(&format!(", {} could not be asked", in_words(failed_hosts)));
+        if conclusion == Conclusion::Conformant {
+            conclusion = Conclusion::NotShown;
         }
     }
-    if !failed_hosts.is_empty() {
-        parts.push(format!("{} could not be asked", in_words(failed_hosts)));
-    }
-    let verdict = if all == 0 {
-        "Nothing was checked"
-    } else if checks.failed > 0 {
-        "Not conformant"
-    } else if checks.unknown > 0 || !failed_hosts.is_empty() {
-        "Conformance is not shown"
-    } else {
-        "Conformant"
-    };
-    format!("{verdict}: {} ({time}).", parts.join(", "))
+    format!("{}: {told} ({time}).", conclusion.words())
 }

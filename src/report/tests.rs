@@ -117,6 +117,11 @@ fn a_hundred_hosts_on_a_narrow_terminal() {
 }
 
 #[test]
+fn a_verification() {
+    insta::assert_snapshot!(both(&stream("verify"), wide(80)));
+}
+
+#[test]
 fn an_interrupted_run() {
     let mut events = stream("apply");
     let last = events.last_mut().unwrap();
