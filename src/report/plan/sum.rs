@@ -140,3 +140,113 @@ pub(super) fn sum(told: &Told<'_>) -> String {
     }
     format!("Plan: {}.", parts.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TaskName;
+    use crate::model::bmc::{BmcAct, PowerGoal};
+    use crate::model::{Action, Change, Difference};
+    use crate::report::account::Planned;
+    use crate::report::plan::text;
+
+    fn planned(host: &str, index: usize, outcome: Outcome, change: Option<Change>) -> Planned {
+        Planned {
+            task: TaskName {
+                host: host.to_owned(),
+                role: "node".to_owned(),
+                index,
+                title: format!("task {index}"),
+            },
+            outcome,
+            change,
+            unknown: None,
+        }
+    }
+
+    fn bios() -> Change {
+        let difference = Difference::value("SriovGlobalEnable", None, "Enabled".to_owned());
+        Change::at_boot(vec![difference], vec![Action::Run("true".into())])
+    }
+
+    fn act(action: Action) -> Change {
+        let difference = Difference::value("boot", None, "new".to_owned());
+        Change::from(vec![difference], vec![action])
+    }
+
+    fn told(tasks: &[Planned], hosts: &[&str]) -> String {
+        let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        let told = Told {
+            tasks: tasks.iter().collect(),
+            hosts: &hosts,
+            failed: BTreeSet::new(),
+        };
+        text(&told, &Canvas::default(), 0)
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let tasks = [
+            planned("w1", 0, Outcome::Unchanged, None),
+            planned("w2", 0, Outcome::Skipped, None),
+        ];
+        let text = told(&tasks, &["w1", "w2"]);
+        assert_eq!(text, "Plan: nothing to do, 2 hosts as they should be.\n");
+        let text = told(&tasks, &["w1", "w2", "w3"]);
+        assert_eq!(
+            text,
+            "Plan: nothing to do, 2 hosts as they should be, 1 host not asked.\n"
+        );
+    }
+
+    #[test]
+    fn hosts_that_are_off_make_one_sentence() {
+        let mut tasks = Vec::new();
+        for host in ["w1", "w2", "w3"] {
+            for index in 0..27 {
+                let unknown = Some(format!("{host} is up"));
+                let planned = planned(host, index, Outcome::WouldChange, None);
+                tasks.push(Planned { unknown, ..planned });
+            }
+        }
+        assert_eq!(
+            told(&tasks, &["w1", "w2", "w3"]),
+            "w[1-3]: 27 tasks each cannot be known until the host is up.\n\
+             Plan: no change is known, 3 hosts cannot be known yet.\n"
+        );
+    }
+
+    #[test]
+    fn boots_are_counted_once() {
+        let change = Outcome::WouldChange;
+        let start = Action::Bmc(BmcAct::Power(PowerGoal::On));
+        let tasks = [
+            // Two changes and the reboot that serves both.
+            planned("w1", 0, change, Some(bios())),
+            planned("w1", 1, change, Some(bios())),
+            planned("w1", 2, change, Some(act(Action::Reboot))),
+            // A change that nothing in the walk boots for.
+            planned("w2", 0, change, Some(bios())),
+            // A host that is off: it starts, and that is no reboot.
+            planned("w3", 0, change, Some(bios())),
+            planned("w3", 1, change, Some(act(start))),
+        ];
+        let text = told(&tasks, &["w1", "w2", "w3"]);
+        let notes: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once("Enabled"))
+            .map(|(_, note)| note.trim())
+            .collect();
+        assert_eq!(
+            notes,
+            [
+                "needs 1 reboot (shared with 1 other change)",
+                "needs 1 reboot (shared with 1 other change)",
+                "needs 1 reboot",
+                "takes effect when the host starts",
+            ]
+        );
+        let last = text.lines().last().unwrap();
+        assert_eq!(last, "Plan: 3 hosts change (6 changes, 2 reboots).");
+    }
+}
