@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Message, not_found, refuse};
-use super::faults::FaultKind;
 use super::machine::{Bmc, Inner};
 use super::profile::Accounts;
 use super::state::Account;
@@ -53,6 +52,7 @@ impl Bmc {
             password: text("Password"),
             role: text("RoleId"),
             enabled: body["Enabled"].as_bool().unwrap_or(true),
+            change_required: body["PasswordChangeRequired"].as_bool().unwrap_or(false),
         };
         let document = document(&path, &account);
         inner.state.accounts.insert(path.clone(), account);
@@ -79,6 +79,7 @@ impl Bmc {
                 password: String::new(),
                 role: document["RoleId"].as_str().unwrap_or("ReadOnly").to_owned(),
                 enabled: document["Enabled"].as_bool().unwrap_or(false),
+                change_required: false,
             });
         for (name, value) in body.as_object().into_iter().flatten() {
             let text = value.as_str().unwrap_or_default().to_owned();
@@ -87,7 +88,10 @@ impl Bmc {
                 "Password" => account.password = text,
                 "RoleId" => account.role = text,
                 "Enabled" => account.enabled = value.as_bool().unwrap_or(account.enabled),
-                "Locked" | "PasswordChangeRequired" => {}
+                "PasswordChangeRequired" => {
+                    account.change_required = value.as_bool().unwrap_or(account.change_required);
+                }
+                "Locked" => {}
                 other if other.starts_with("@odata.") => {}
                 other => {
                     let key = if document.get(other).is_some() {
@@ -107,11 +111,11 @@ impl Bmc {
         document["UserName"] = json!(account.user);
         document["RoleId"] = json!(account.role);
         document["Enabled"] = json!(account.enabled);
-        if body.get("Password").is_some() {
-            inner.faults.cure(FaultKind::PasswordExpired);
-            if document.get("PasswordChangeRequired").is_some() {
-                document["PasswordChangeRequired"] = json!(false);
-            }
+        if body.get("Password").is_some() && body.get("PasswordChangeRequired").is_none() {
+            account.change_required = false;
+        }
+        if document.get("PasswordChangeRequired").is_some() {
+            document["PasswordChangeRequired"] = json!(account.change_required);
         }
         if document["Links"]["Role"]["@odata.id"].is_string() {
             document["Links"]["Role"] =
@@ -242,7 +246,7 @@ fn document(path: &str, account: &Account) -> Value {
         "Enabled": account.enabled,
         "Locked": false,
         "Password": null,
-        "PasswordChangeRequired": false,
+        "PasswordChangeRequired": account.change_required,
         "UserName": account.user,
         "RoleId": account.role,
         "AccountTypes": ["Redfish"],

@@ -112,12 +112,34 @@ pub fn not_found(path: &str) -> Answer {
     refuse(404, Message::new("ResourceMissingAtURI").arguments([path]))
 }
 
-/// Merges a change into a document as PATCH does: objects by key, everything else replaced.
+/// Merges a change into a document as PATCH does: objects by key, arrays by position (`{}` keeps an
+/// element and null removes it), everything else replaced.
 pub fn merge(target: &mut Value, change: &Value) {
     match (target, change) {
         (Value::Object(target), Value::Object(change)) => merge_objects(target, change),
+        (Value::Array(target), Value::Array(change)) => merge_arrays(target, change),
         (target, change) => *target = change.clone(),
     }
+}
+
+fn merge_arrays(target: &mut Vec<Value>, change: &[Value]) {
+    let merged = change
+        .iter()
+        .enumerate()
+        .filter(|(_, wanted)| !wanted.is_null())
+        .map(|(position, wanted)| match (target.get(position), wanted) {
+            (Some(present), Value::Object(_)) => {
+                let mut element = present.clone();
+                let is_kept = wanted.as_object().is_some_and(Map::is_empty);
+                if !is_kept {
+                    merge(&mut element, wanted);
+                }
+                element
+            }
+            _ => wanted.clone(),
+        })
+        .collect();
+    *target = merged;
 }
 
 fn merge_objects(target: &mut Map<String, Value>, change: &Map<String, Value>) {
@@ -146,5 +168,12 @@ mod tests {
             document,
             json!({"Boot": {"Mode": "UEFI", "Target": null}, "Order": [2]})
         );
+    }
+
+    #[test]
+    fn arrays_merge_by_position() {
+        let mut document = json!({"NTPServers": ["a", "b", "c"]});
+        merge(&mut document, &json!({"NTPServers": [{}, "x", null]}));
+        assert_eq!(document, json!({"NTPServers": ["a", "x"]}));
     }
 }

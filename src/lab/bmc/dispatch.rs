@@ -55,6 +55,16 @@ impl Bmc {
         if let Some(answer) = self.not_ready(&path) {
             return answer;
         }
+        let version = text(
+            &request.headers,
+            header::HeaderName::from_static("odata-version"),
+        );
+        if !version.is_empty() && version != "4.0" {
+            return refuse(
+                412,
+                Message::new("HeaderInvalid").arguments(["OData-Version"]),
+            );
+        }
         let caller = match self.authenticate(&request.headers) {
             Ok(caller) => caller,
             Err(answer) => return answer,
@@ -316,7 +326,7 @@ impl Bmc {
         }
     }
 
-    fn refuse_method(&self, path: &str) -> Answer {
+    pub fn refuse_method(&self, path: &str) -> Answer {
         let inner = self.lock();
         let Some(document) = self.stored(&inner, path) else {
             return if self.tree.anatomy.action(path).is_some() {

@@ -189,11 +189,6 @@ impl Faults {
         self.active.contains_key(&kind)
     }
 
-    /// Ends a fault that an operator can cure, such as an expired password.
-    pub fn cure(&mut self, kind: FaultKind) {
-        self.active.remove(&kind);
-    }
-
     /// Whether a fault that strikes a number of times strikes now, and counts it. 0 strikes always.
     pub fn strikes(&mut self, kind: FaultKind, subject: &str) -> bool {
         let Some(times) = self.value(kind) else {

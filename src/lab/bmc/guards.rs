@@ -67,9 +67,18 @@ impl Bmc {
     pub fn refuse_caller(&self, caller: &Caller, request: &Request, path: &str) -> Option<Answer> {
         let inner = self.lock();
         let changes = !matches!(request.method, Method::GET | Method::HEAD);
-        let own = path == caller.account
-            || (path.starts_with(&self.tree.anatomy.sessions) && request.method != Method::GET);
-        if inner.faults.is_active(FaultKind::PasswordExpired) && !own && path != "/redfish/v1" {
+        let own_session = caller
+            .session
+            .as_ref()
+            .is_some_and(|session| path == format!("{}/{session}", self.tree.anatomy.sessions));
+        let logs_in = request.method == Method::POST && path == self.tree.anatomy.sessions;
+        let own = path == caller.account || own_session || logs_in;
+        let change_required = inner
+            .state
+            .accounts
+            .get(&caller.account)
+            .is_some_and(|account| account.change_required);
+        if change_required && !own && !is_open(&request.method, path, &self.tree.anatomy.sessions) {
             return Some(refuse(
                 403,
                 Message::new("PasswordChangeRequired").arguments([&caller.account]),
@@ -132,5 +141,6 @@ pub fn is_open(method: &Method, path: &str, sessions: &str) -> bool {
         "/redfish/v1/$metadata",
         "/redfish/v1/odata",
     ];
-    (reads && open.contains(&path)) || (*method == Method::POST && path == sessions)
+    (reads && open.contains(&path))
+        || (*method == Method::POST && path.strip_suffix("/Members").unwrap_or(path) == sessions)
 }

@@ -104,6 +104,7 @@ impl Bmc {
         if fresh {
             bmc.begin();
         }
+        bmc.expire_password();
         Ok(bmc)
     }
 
@@ -118,6 +119,7 @@ impl Bmc {
                 password: self.config.password.clone(),
                 role: "Administrator".into(),
                 enabled: true,
+                change_required: false,
             },
         );
         let recorded = self.tree.value(&self.tree.anatomy.system);
@@ -139,6 +141,18 @@ impl Bmc {
             }
         }
         self.save(&inner);
+    }
+
+    /// The fault `password-expired`: the configured user's password must be changed.
+    fn expire_password(&self) {
+        let mut inner = self.lock();
+        if !inner.faults.is_active(FaultKind::PasswordExpired) {
+            return;
+        }
+        for account in inner.state.accounts.values_mut() {
+            account.change_required |=
+                account.user == self.config.user && account.password == self.config.password;
+        }
     }
 
     /// Where the configured user's account lives.

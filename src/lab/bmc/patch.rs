@@ -156,7 +156,8 @@ impl Bmc {
         }
         if change.is_empty() && boot.is_none() {
             if writable.is_empty() && messages.is_empty() {
-                return refuse(405, Message::new("OperationNotAllowed"));
+                drop(inner);
+                return self.refuse_method(path);
             }
             if messages.is_empty() {
                 return refuse(400, Message::new("EmptyJSON"));

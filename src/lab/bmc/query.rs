@@ -44,6 +44,12 @@ impl Query {
                 "$top" => query.top = Some(number()?),
                 "$skip" => query.skip = number()?,
                 "only" if value.is_empty() => query.only = true,
+                "only" => {
+                    return Err(refuse(
+                        400,
+                        Message::new("QueryParameterValueTypeError").arguments([&value, "only"]),
+                    ));
+                }
                 key if key.starts_with('$') => {
                     return Err(refuse(
                         501,

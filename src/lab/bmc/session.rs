@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Message, refusal_body, refuse};
-use super::faults::FaultKind;
 use super::machine::{Bmc, Inner};
 
 #[derive(Debug, Clone)]
@@ -109,11 +108,7 @@ impl Bmc {
         let mut inner = self.lock();
         self.expire_sessions(&mut inner);
         let Some(caller) = check(&inner, user, password) else {
-            return refuse(
-                401,
-                Message::new("ResourceAtUriUnauthorized")
-                    .arguments([&self.tree.anatomy.sessions, "wrong user name or password"]),
-            );
+            return refuse(401, Message::new("NoValidSession"));
         };
         if inner.sessions.len() >= self.session_limit() {
             return refuse(503, Message::new("SessionLimitExceeded"));
@@ -131,7 +126,12 @@ impl Bmc {
         inner.sessions.push(session.clone());
         let path = format!("{}/{}", self.tree.anatomy.sessions, session.id);
         let mut document = session_document(&path, &session);
-        if inner.faults.is_active(FaultKind::PasswordExpired) {
+        let must_change = inner
+            .state
+            .accounts
+            .get(&session.account)
+            .is_some_and(|account| account.change_required);
+        if must_change {
             let message = Message::new("PasswordChangeRequired").arguments([&session.account]);
             document["@Message.ExtendedInfo"] = json!([message.value()]);
         }

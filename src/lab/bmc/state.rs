@@ -118,6 +118,9 @@ pub struct Account {
     pub password: String,
     pub role: String,
     pub enabled: bool,
+    /// Nothing but a change of the password is allowed.
+    #[serde(default)]
+    pub change_required: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

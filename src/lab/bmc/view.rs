@@ -305,6 +305,7 @@ fn log_entry(inner: &Inner, collection: &str, number: usize) -> Option<Value> {
         "Created": time(line.time),
         "Severity": line.severity,
         "Message": line.text,
+        "MessageId": "Base.1.18.Success",
     });
     if event == "SEL" {
         entry["SensorType"] = json!("System Event");

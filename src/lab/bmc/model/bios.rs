@@ -104,7 +104,7 @@ fn registry(file: &AttributeFile, layout: &Layout) -> Value {
         "Language": "en",
         "OwningEntity": layout.manufacturer,
         "RegistryVersion": version.replace('_', "."),
-        "SupportedSystems": [{"ProductName": layout.model, "SystemId": "EM-1", "FirmwareVersion": layout.bios_version}],
+        "SupportedSystems": [{"ProductName": layout.model, "SystemId": "EM1", "FirmwareVersion": layout.bios_version}],
         "RegistryEntries": {
             "Attributes": file.attributes.iter().map(entry).collect::<Vec<_>>(),
             "Menus": [{"MenuName": "Setup", "DisplayName": "Setup", "DisplayOrder": 1, "MenuPath": "./", "ReadOnly": false, "GrayOut": false}],

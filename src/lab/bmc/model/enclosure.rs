@@ -15,7 +15,7 @@ pub fn build(builder: &mut Builder, layout: &Layout) {
             "ChassisType": "RackMount",
             "Manufacturer": layout.manufacturer,
             "Model": layout.model,
-            "SKU": "EM-1",
+            "SKU": "EM1",
             "SerialNumber": "{{serial}}",
             "PartNumber": "EM-0001",
             "AssetTag": "",
@@ -42,7 +42,7 @@ fn power(builder: &mut Builder, chassis: &str) {
     let supply = |number: usize| {
         json!({
             "@odata.id": format!("{path}#/PowerSupplies/{}", number - 1),
-            "MemberId": number.to_string(),
+            "MemberId": (number - 1).to_string(),
             "Name": format!("Power Supply {number}"),
             "PowerSupplyType": "AC",
             "PowerCapacityWatts": 1400,

@@ -32,7 +32,6 @@ fn root(builder: &mut Builder, layout: &Layout) {
                 "SelectQuery": true,
                 "FilterQuery": false,
                 "OnlyMemberQuery": true,
-                "TopSkipQuery": true,
                 "ExcerptQuery": false,
                 "DeepOperations": {"DeepPATCH": false, "DeepPOST": false},
             },

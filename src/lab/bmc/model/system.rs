@@ -26,7 +26,7 @@ fn computer(builder: &mut Builder, layout: &Layout) {
             "AssetTag": "",
             "Manufacturer": layout.manufacturer,
             "Model": layout.model,
-            "SKU": "EM-1",
+            "SKU": "EM1",
             "SerialNumber": "{{serial}}",
             "PartNumber": "EM-0001",
             "UUID": "{{uuid}}",
