@@ -18,7 +18,12 @@ pub struct Answer {
 pub enum Content {
     Nothing,
     Json(Value),
-    Text { kind: &'static str, text: String },
+    /// JSON that goes out compressed.
+    Compressed(Value),
+    Text {
+        kind: &'static str,
+        text: String,
+    },
 }
 
 impl Answer {
@@ -82,6 +87,10 @@ impl Answer {
                 Some("application/json;odata.metadata=minimal;charset=utf-8"),
                 Body::from(value.to_string()),
             ),
+            Content::Compressed(value) => {
+                response = response.header(header::CONTENT_ENCODING, "gzip");
+                (Some("application/json"), Body::from(gzip(&value)))
+            }
             Content::Text { kind, text } => (Some(kind), Body::from(text)),
         };
         if let Some(kind) = kind {
@@ -89,6 +98,15 @@ impl Answer {
         }
         response.body(body).unwrap_or_default()
     }
+}
+
+fn gzip(value: &Value) -> Vec<u8> {
+    use std::io::Write;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(value.to_string().as_bytes());
+    encoder.finish().unwrap_or_default()
 }
 
 /// The body of an error, which is also that of a success with messages.

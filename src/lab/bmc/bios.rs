@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Message, refusal_body, refuse};
 use super::faults::FaultKind;
 use super::machine::{Bmc, Inner};
+use super::patch::under_ilo;
 use super::profile::{ApplyTime, Batches, BiosAnswer, BiosPlace, PendingShape};
 use super::registry::Objection;
 use super::state::{TaskEffect, TaskState};
@@ -157,17 +158,15 @@ impl Bmc {
                 .with(header::LOCATION, self.monitor_path(&task))
                 .with(header::RETRY_AFTER, "1"),
             (BiosAnswer::VendorJob, Some(task)) => {
-                Answer::success_with(202).with(header::LOCATION, self.job_path(&task))
+                Answer::success_with(202).with(header::LOCATION, self.task_path(&task))
             }
             (BiosAnswer::ErrorBodyUnder200, _) => {
-                let mut body = refusal_body(&[Message::vendor(
+                let message = Message::vendor(
                     "iLO.2.15.SystemResetRequired",
                     "The system properties were correctly changed, but will not take effect until the system is reset.",
                     "Warning",
-                )]);
-                body["error"]["code"] = json!("iLO.0.10.ExtendedInfo");
-                body["error"]["message"] = json!("See @Message.ExtendedInfo for more information.");
-                Answer::json(200, body)
+                );
+                Answer::json(200, under_ilo(&[message]))
             }
             (BiosAnswer::Annotations, _) => {
                 let mut body = json!({});

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Message, merge, refuse};
 use super::faults::FaultKind;
 use super::machine::{Bmc, Inner};
-use super::profile::BootMode;
+use super::profile::{BootMode, BootPlace};
 
 const FIELDS: [&str; 9] = [
     "BootSourceOverrideEnabled",
@@ -21,7 +21,13 @@ const FIELDS: [&str; 9] = [
 
 impl Bmc {
     /// Changes `Boot` of the system; the answer where it is refused.
-    pub fn change_boot(&self, inner: &mut Inner, change: &Value) -> Result<(), Answer> {
+    pub fn change_boot(
+        &self,
+        inner: &mut Inner,
+        place: &str,
+        change: &Value,
+    ) -> Result<(), Answer> {
+        self.check_place(place, change)?;
         let path = self.tree.anatomy.system.clone();
         let Some(mut system) = self.stored(inner, &path) else {
             return Ok(());
@@ -51,14 +57,51 @@ impl Bmc {
         }
         merge(&mut system["Boot"], &change);
         self.put(inner, &path, system);
-        if let Some(settings) = self.tree.anatomy.system_settings.clone()
-            && let Some(mut document) = self.stored(inner, &settings)
-            && document.get("Boot").is_some()
-        {
-            merge(&mut document["Boot"], &change);
-            self.put(inner, &settings, document);
-        }
+        self.mirror_boot(inner, &change);
         Ok(())
+    }
+
+    /// Which resource takes what, by the vendor.
+    fn check_place(&self, place: &str, change: &Value) -> Result<(), Answer> {
+        let in_settings = self.tree.anatomy.system_settings.as_deref() == Some(place);
+        let refused = change
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|row| row.0)
+            .find(|name| match self.dialect.boot_place {
+                BootPlace::System => false,
+                BootPlace::Settings => !in_settings,
+                BootPlace::OrderInSettings => in_settings != (*name == "BootOrder"),
+            });
+        match refused {
+            Some(name) if self.tree.anatomy.system_settings.is_some() => Err(refuse(
+                400,
+                Message::new("PropertyNotWritable")
+                    .arguments([name])
+                    .related(format!("#/Boot/{name}")),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows in the settings resource what it has of a change.
+    fn mirror_boot(&self, inner: &mut Inner, change: &Value) {
+        let Some(settings) = self.tree.anatomy.system_settings.clone() else {
+            return;
+        };
+        let Some(mut document) = self.stored(inner, &settings) else {
+            return;
+        };
+        let Some(boot) = document["Boot"].as_object_mut() else {
+            return;
+        };
+        for (name, value) in change.as_object().into_iter().flatten() {
+            if let Some(present) = boot.get_mut(name) {
+                *present = value.clone();
+            }
+        }
+        self.put(inner, &settings, document);
     }
 
     fn check_boot(&self, present: &Value, change: &Value) -> Result<(), Answer> {
@@ -149,6 +192,15 @@ impl Bmc {
             .as_str()
             .unwrap_or("None")
             .to_owned();
+        // Where a virtual CD boots as `UsbCd`, there is no disc in what `Cd` means.
+        let has_usb_cd = system["Boot"]["BootSourceOverrideTarget@Redfish.AllowableValues"]
+            .as_array()
+            .is_some_and(|targets| targets.contains(&json!("UsbCd")));
+        let target = match target.as_str() {
+            "Cd" if has_usb_cd => "None".to_owned(),
+            "UsbCd" => "Cd".to_owned(),
+            _ => target,
+        };
         let chosen = if enabled == "Disabled" || target == "None" {
             self.first_in_order(inner, &system)
         } else {
@@ -158,14 +210,10 @@ impl Bmc {
             system["Boot"]["BootSourceOverrideEnabled"] = json!("Disabled");
             system["Boot"]["BootSourceOverrideTarget"] = json!("None");
             self.put(inner, &path, system.clone());
-            if let Some(settings) = self.tree.anatomy.system_settings.clone()
-                && let Some(mut document) = self.stored(inner, &settings)
-                && document.get("Boot").is_some()
-            {
-                document["Boot"]["BootSourceOverrideEnabled"] = json!("Disabled");
-                document["Boot"]["BootSourceOverrideTarget"] = json!("None");
-                self.put(inner, &settings, document);
-            }
+            self.mirror_boot(
+                inner,
+                &json!({"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None"}),
+            );
         }
         inner.state.booted_from.clone_from(&chosen);
         chosen

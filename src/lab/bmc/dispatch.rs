@@ -167,7 +167,13 @@ impl Bmc {
                 if text(&request.headers, header::IF_NONE_MATCH) == tag {
                     return Answer::empty(304).with(header::ETAG, tag);
                 }
-                let answer = Answer::json(200, document.clone()).with(header::ETAG, tag);
+                let mut answer = Answer::json(200, document.clone()).with(header::ETAG, tag);
+                if self.dialect.registry == RegistryAccess::CompressedOnly
+                    && self.tree.anatomy.registry.as_deref() == Some(path)
+                    && text(&request.headers, header::ACCEPT_ENCODING).contains("gzip")
+                {
+                    answer.content = Content::Compressed(document.clone());
+                }
                 with_links(answer, &document).with(header::ALLOW, self.methods(path, &document))
             }
         }

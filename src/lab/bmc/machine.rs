@@ -50,6 +50,7 @@ pub struct Inner {
     pub touched: bool,
     pub jobs_gone_until: Option<Instant>,
     pub not_ready_until: Option<Instant>,
+    pub powered_off: Option<Instant>,
     /// Monitors that have told the end of their task.
     pub monitors_told: Vec<String>,
     pub signing_request_key: Option<String>,
@@ -95,6 +96,7 @@ impl Bmc {
                 touched: false,
                 jobs_gone_until: None,
                 not_ready_until: None,
+                powered_off: None,
                 monitors_told: Vec::new(),
                 signing_request_key: None,
                 seed,

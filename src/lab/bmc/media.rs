@@ -106,7 +106,7 @@ impl Bmc {
                     ));
                 }
             }
-            MediaDialect::Action | MediaDialect::Patch => {}
+            MediaDialect::Action | MediaDialect::ActionWhereOffered | MediaDialect::Patch => {}
         }
         let inner = self.lock();
         let present = self.stored(&inner, device)?;
@@ -166,6 +166,9 @@ impl Bmc {
     /// PATCH of a device: the only way where there are no actions.
     pub async fn patch_media(self: &Arc<Self>, device: &str, body: &Value) -> Answer {
         let fields = body.as_object().cloned().unwrap_or_default();
+        if self.dialect.media == MediaDialect::ActionWhereOffered {
+            return self.refuse_method(device);
+        }
         if self.dialect.media != MediaDialect::Patch && self.has_actions(device) {
             let name = fields.keys().next().map_or("Image", String::as_str);
             return refuse(
@@ -264,9 +267,12 @@ impl Bmc {
             given => given,
         };
         change.insert("TransferProtocolType".into(), protocol);
+        let recorded = self.tree.value(device).unwrap_or_default();
         for (key, value) in change {
             if let Some(present) = document.get_mut(&key) {
-                *present = value;
+                // Where the vendor has an empty text, nothing is an empty text.
+                let empty = recorded[&key] == json!("") && value.is_null();
+                *present = if empty { json!("") } else { value };
             } else if ["Image", "Inserted"].contains(&key.as_str()) {
                 document[key] = value;
             }

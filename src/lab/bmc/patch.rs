@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Message, merge, not_found, refusal_body, refuse};
 use super::machine::Bmc;
+use super::profile::PatchAnswer;
 
 /// Writable properties by resource type.
 const WRITABLE: &[(&str, &[&str])] = &[
@@ -166,7 +167,7 @@ impl Bmc {
             return Answer::json(400, refusal_body(&messages));
         }
         if let Some(boot) = boot
-            && let Err(answer) = self.change_boot(&mut inner, boot)
+            && let Err(answer) = self.change_boot(&mut inner, path, boot)
         {
             return answer;
         }
@@ -174,6 +175,11 @@ impl Bmc {
             let mut document = self.stored(&inner, path).unwrap_or_default();
             merge(&mut document, &Value::Object(change));
             self.put(&mut inner, path, document);
+        }
+        if self.dialect.patch_answer == PatchAnswer::Messages {
+            let mut messages: Vec<Message> = messages.into_iter().map(|row| row.1).collect();
+            messages.push(Message::new("Success"));
+            return Answer::json(200, under_ilo(&messages));
         }
         let mut shown = self.view_json(&mut inner, path).unwrap_or_default();
         let tag = self.tag(&mut shown);
@@ -185,10 +191,7 @@ impl Bmc {
 
     fn takes_boot(&self, path: &str) -> bool {
         let anatomy = &self.tree.anatomy;
-        match &anatomy.system_settings {
-            Some(settings) => settings == path || anatomy.system == path,
-            None => anatomy.system == path,
-        }
+        path == anatomy.system || anatomy.system_settings.as_deref() == Some(path)
     }
 }
 
@@ -231,4 +234,12 @@ fn objection(document: &Value, writable: &[&str], name: &str, value: &Value) -> 
 /// Whether resources of that type have anything to write.
 pub fn is_writable(kind: &str) -> bool {
     WRITABLE.iter().any(|row| row.0 == kind)
+}
+
+/// Messages as iLO wraps them, whether they tell of success or failure.
+pub fn under_ilo(messages: &[Message]) -> Value {
+    let mut body = refusal_body(messages);
+    body["error"]["code"] = json!("iLO.0.10.ExtendedInfo");
+    body["error"]["message"] = json!("See @Message.ExtendedInfo for more information.");
+    body
 }

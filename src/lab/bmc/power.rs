@@ -10,7 +10,7 @@ use super::answer::{Answer, Message, refuse};
 use super::faults::FaultKind;
 use super::hooks::Lamp;
 use super::machine::{Bmc, Inner};
-use super::profile::{AfterReset, PowerRepeat};
+use super::profile::{AfterReset, Lag, PowerRepeat};
 use super::state::{Power, Stage, TaskEffect, TaskState};
 
 /// What happens to the machine, over time.
@@ -68,6 +68,13 @@ impl Bmc {
         let sequence = {
             let mut inner = self.lock();
             let power = inner.state.power;
+            let settles = self.dialect.power_settle == Lag::Lags
+                && inner
+                    .powered_off
+                    .is_some_and(|at| at.elapsed() < self.config.timing.cycle_pause.duration());
+            if settles && kind == "On" {
+                return refuse(409, conflict(kind));
+            }
             if let Some(answer) = self.refuse_repeat(power, kind) {
                 return answer;
             }
@@ -292,6 +299,7 @@ impl Bmc {
             inner.state.power = Power::Off;
             inner.state.stage = Stage::None;
             inner.state.seen_boot = None;
+            inner.powered_off = Some(Instant::now());
         })
     }
 

@@ -85,6 +85,7 @@ impl Profile {
                 after_reset: AfterReset::NotReady,
                 accounts: Accounts::FixedSlots,
                 boot_mode: BootMode::ByBiosOnly,
+                power_settle: Lag::Lags,
                 session_limit: 8,
                 ..generic
             },
@@ -96,6 +97,7 @@ impl Profile {
                 after_reset: AfterReset::CutConnections,
                 during_post: DuringPost::RefuseChanges,
                 case: Case::Folded,
+                patch_answer: PatchAnswer::Messages,
                 registry: RegistryAccess::CompressedOnly,
                 session_limit: 13,
                 ..generic
@@ -105,6 +107,7 @@ impl Profile {
                 pending: PendingShape::All,
                 etag: Etag::Demanded,
                 media: MediaDialect::Patch,
+                boot_place: BootPlace::OrderInSettings,
                 session_limit: 16,
                 ..generic
             },
@@ -123,12 +126,16 @@ impl Profile {
                 pending: PendingShape::ChangedOnly,
                 etag: Etag::StarOnly,
                 media: MediaDialect::CredentialsDemanded,
+                boot_place: BootPlace::Settings,
+                expand: Expand::DropsFields,
                 session_limit: 16,
                 ..generic
             },
             Self::Openbmc => Dialect {
                 bios_answer: BiosAnswer::Settled,
                 pending: PendingShape::ChangedOnly,
+                media: MediaDialect::ActionWhereOffered,
+                boot_place: BootPlace::Settings,
                 session_limit: 64,
                 ..generic
             },
@@ -184,6 +191,10 @@ pub struct Dialect {
     pub during_post: DuringPost,
     pub accounts: Accounts,
     pub boot_mode: BootMode,
+    pub boot_place: BootPlace,
+    pub patch_answer: PatchAnswer,
+    pub expand: Expand,
+    pub power_settle: Lag,
     pub case: Case,
     pub registry: RegistryAccess,
     pub session_limit: usize,
@@ -206,6 +217,10 @@ impl Default for Dialect {
             during_post: DuringPost::Accepts,
             accounts: Accounts::Created,
             boot_mode: BootMode::Settable,
+            boot_place: BootPlace::System,
+            patch_answer: PatchAnswer::Resource,
+            expand: Expand::Whole,
+            power_settle: Lag::AtOnce,
             case: Case::Exact,
             registry: RegistryAccess::Open,
             session_limit: 16,
@@ -279,6 +294,8 @@ pub enum MediaDialect {
     Action,
     /// No actions: PATCH of `Image` and `Inserted`.
     Patch,
+    /// As the standard says, but a device without the action takes no PATCH either.
+    ActionWhereOffered,
     /// `Inserted` and `WriteProtected` are refused.
     BareAction,
     /// User name and password are wanted even where the image needs none.
@@ -337,6 +354,31 @@ pub enum BootMode {
     ByBiosOnly,
     /// A change of target without a mode falls back to Legacy.
     ResetByTarget,
+}
+
+/// Where the boot override and the boot order are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootPlace {
+    System,
+    /// The settings resource of the system, and only there.
+    Settings,
+    /// The order in the settings resource, the override in the system.
+    OrderInSettings,
+}
+
+/// What a change of a plain resource is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchAnswer {
+    Resource,
+    /// 200 with an `error` that says success.
+    Messages,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expand {
+    Whole,
+    /// Expanded members lack what is nested, and long collections come in pages.
+    DropsFields,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

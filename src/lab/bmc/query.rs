@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Message, refuse};
 use super::machine::{Bmc, Inner};
-use super::profile::Etag;
+use super::profile::{Etag, Expand};
 use super::tree::{members, normal};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Query {
 }
 
 const DEEPEST: u8 = 3;
+/// Members a page, where a vendor pages by itself.
+const PAGE: usize = 75;
 
 impl Query {
     pub fn parse(text: &str) -> Result<Self, Answer> {
@@ -138,8 +140,13 @@ impl Bmc {
                 return Ok(only);
             }
         }
+        let mut query = query.clone();
+        let pages = self.dialect.expand == Expand::DropsFields && path.ends_with("/PCIeDevices");
+        if pages && query.top.is_none() {
+            query.top = Some(PAGE);
+        }
         if (query.top.is_some() || query.skip > 0) && is_collection {
-            page(&mut document, path, query);
+            page(&mut document, path, &query);
         }
         if let Some((kind, levels)) = query.expand {
             self.expand(inner, &mut document, kind, levels, Place::Body);
@@ -166,6 +173,9 @@ impl Bmc {
                         }
                         if levels > 1 {
                             self.expand(inner, &mut document, kind, levels - 1, Place::Body);
+                        }
+                        if self.dialect.expand == Expand::DropsFields {
+                            drop_nested(&mut document);
                         }
                         *value = document;
                     }
@@ -211,6 +221,12 @@ impl Place {
             Self::Links => Self::Links,
             _ => Self::Property,
         }
+    }
+}
+
+fn drop_nested(document: &mut Value) {
+    if let Some(object) = document.as_object_mut() {
+        object.retain(|_, value| !value.is_object() && !value.is_array());
     }
 }
 

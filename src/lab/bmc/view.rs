@@ -182,6 +182,14 @@ impl Bmc {
             };
             document["BootProgress"]["LastState"] = json!(stage.name());
         }
+        if let Some(post) = document.pointer_mut("/Oem/Hpe/PostState") {
+            *post = json!(match (state.power, state.stage) {
+                (Power::Off, _) => "PowerOff",
+                (_, Stage::SystemBootStarted | Stage::SystemRunning) => "FinishedPost",
+                (_, Stage::SystemHardwareInitializationComplete) => "InPostDiscoveryComplete",
+                _ => "InPost",
+            });
+        }
         if state.power == Power::Off && document["Status"]["State"] == json!("Enabled") {
             document["Status"]["State"] = json!("Disabled");
         }

@@ -8,7 +8,9 @@ use super::{Builder, Layout, reference};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AttributeFile {
-    registry: String,
+    /// What the BIOS names; absent where no registry is published.
+    #[serde(default)]
+    registry: Option<String>,
     attributes: Vec<Row>,
 }
 
@@ -31,10 +33,6 @@ struct Row {
 }
 
 pub fn build(builder: &mut Builder, layout: &Layout) {
-    if layout.attributes.is_empty() {
-        registries(builder, &[]);
-        return;
-    }
     let file: AttributeFile = serde_saphyr::from_str(layout.attributes)
         .expect("the crate's own attribute files are valid, which a test holds");
     let attributes: Map<String, Value> = file
@@ -42,7 +40,7 @@ pub fn build(builder: &mut Builder, layout: &Layout) {
         .iter()
         .map(|row| (row.name.clone(), row.default.clone()))
         .collect();
-    let bios = format!("{}/Bios", layout.system_path());
+    let bios = layout.bios.to_owned();
     let settings = format!("{bios}/{}", layout.settings);
     builder.add(
         &bios,
@@ -72,18 +70,31 @@ pub fn build(builder: &mut Builder, layout: &Layout) {
             "Attributes": attributes,
         }),
     );
-    registries(builder, &[&file.registry]);
+    if let Some(name) = &file.registry {
+        publish(builder, layout, &file, name);
+    } else {
+        registries(builder, &[]);
+        for path in [&bios, &settings] {
+            if let Some(object) = builder.document(path).as_object_mut() {
+                object.shift_remove("AttributeRegistry");
+            }
+        }
+    }
+}
+
+fn publish(builder: &mut Builder, layout: &Layout, file: &AttributeFile, name: &str) {
+    registries(builder, &[layout.registry_entry]);
     builder.add(
-        &format!("/redfish/v1/Registries/{}", file.registry),
+        &format!("/redfish/v1/Registries/{}", layout.registry_entry),
         "MessageRegistryFile.v1_1_3",
         json!({
             "Name": "BIOS Attribute Registry File",
             "Languages": ["en"],
-            "Registry": file.registry,
+            "Registry": name,
             "Location": [{"Language": "en", "Uri": layout.registry_file}],
         }),
     );
-    builder.insert(layout.registry_file, registry(&file, layout));
+    builder.insert(layout.registry_file, registry(file, layout, name));
 }
 
 fn registries(builder: &mut Builder, ids: &[&str]) {
@@ -95,11 +106,11 @@ fn registries(builder: &mut Builder, ids: &[&str]) {
     );
 }
 
-fn registry(file: &AttributeFile, layout: &Layout) -> Value {
-    let (_, version) = file.registry.rsplit_once(".v").unwrap_or(("", "1_0_0"));
+fn registry(file: &AttributeFile, layout: &Layout, name: &str) -> Value {
+    let (_, version) = name.rsplit_once(".v").unwrap_or(("", "1_0_0"));
     json!({
         "@odata.type": "#AttributeRegistry.v1_3_8.AttributeRegistry",
-        "Id": file.registry,
+        "Id": name,
         "Name": "BIOS Attribute Registry",
         "Language": "en",
         "OwningEntity": layout.manufacturer,

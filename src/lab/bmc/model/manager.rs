@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Builder, Layout, Slot, healthy, reference, system};
+use super::{Builder, Layout, Owner, Slot, healthy, reference, system};
 
 pub fn build(builder: &mut Builder, layout: &Layout) {
     let path = layout.manager_path();
@@ -48,13 +48,12 @@ pub fn build(builder: &mut Builder, layout: &Layout) {
     );
     network(builder, &path);
     system::log(builder, &path, "Log1", "Manager Log");
-    for owner in layout.media_owners {
-        let owner = if *owner == "Systems" {
-            layout.system_path()
-        } else {
-            path.clone()
+    for (owner, slots) in layout.media {
+        let owner = match owner {
+            Owner::System => layout.system_path(),
+            Owner::Manager => path.clone(),
         };
-        media(builder, &owner, layout.media);
+        media(builder, &owner, slots);
     }
 }
 

@@ -29,15 +29,27 @@ pub struct Layout {
     pub system: &'static str,
     pub manager: &'static str,
     pub chassis: &'static str,
+    pub bios: &'static str,
     /// Name of the BIOS settings resource below the BIOS.
     pub settings: &'static str,
+    /// Identifier of the registry's entry in Registries, which need not be what the BIOS names;
+    /// empty where no registry is published.
+    pub registry_entry: &'static str,
     pub registry_file: &'static str,
-    /// Where VirtualMedia hangs: `Managers`, `Systems` or both.
-    pub media_owners: &'static [&'static str],
-    pub media: &'static [Slot],
+    /// Where images are pushed; empty where they cannot be.
+    pub push: &'static str,
+    pub multipart: &'static str,
+    pub media: &'static [(Owner, &'static [Slot])],
     pub reset_types: &'static [&'static str],
     pub boot_targets: &'static [&'static str],
     pub attributes: &'static str,
+}
+
+/// Where virtual media hang.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    System,
+    Manager,
 }
 
 /// A virtual media device.
@@ -70,7 +82,7 @@ pub fn build(profile: Profile) -> Tree {
     storage::build(&mut builder, &layout);
     enclosure::build(&mut builder, &layout);
     manager::build(&mut builder, &layout);
-    vendor::adjust(&mut builder, &layout);
+    vendor::adjust(&mut builder, &layout, profile);
     builder.finish()
 }
 
@@ -122,6 +134,13 @@ impl Builder {
 
     pub fn insert(&mut self, path: &str, document: Value) {
         self.documents.insert(path.to_owned(), document);
+    }
+
+    /// Removes a resource and everything below it.
+    pub fn prune(&mut self, path: &str) {
+        let below = format!("{path}/");
+        self.documents
+            .retain(|key, _| key != path && !key.starts_with(&below));
     }
 
     fn finish(self) -> Tree {

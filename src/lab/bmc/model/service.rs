@@ -244,8 +244,8 @@ fn updates(builder: &mut Builder, layout: &Layout) {
             "Name": "Update Service",
             "Status": healthy(),
             "ServiceEnabled": true,
-            "HttpPushUri": "/redfish/v1/UpdateService/push",
-            "MultipartHttpPushUri": "/redfish/v1/UpdateService/upload",
+            "HttpPushUri": layout.push,
+            "MultipartHttpPushUri": layout.multipart,
             "MaxImageSizeBytes": 268_435_456,
             "FirmwareInventory": reference("/redfish/v1/UpdateService/FirmwareInventory"),
             "Actions": {"#UpdateService.SimpleUpdate": {
@@ -271,7 +271,7 @@ fn updates(builder: &mut Builder, layout: &Layout) {
             "BIOS",
             "System BIOS",
             layout.bios_version,
-            format!("{}/Bios", layout.system_path()),
+            layout.bios.to_owned(),
         ),
         (
             "NIC1",

@@ -53,7 +53,7 @@ fn computer(builder: &mut Builder, layout: &Layout) {
             "ProcessorSummary": {"Count": 2, "CoreCount": 64, "LogicalProcessorCount": 128, "Model": "Example Processor 9000", "Status": healthy()},
             "MemorySummary": {"TotalSystemMemoryGiB": 256, "Status": healthy()},
             "TrustedModules": [{"InterfaceType": "TPM2_0", "FirmwareVersion": "7.2.3.1", "Status": healthy()}],
-            "Bios": below("Bios"),
+            "Bios": reference(layout.bios),
             "SecureBoot": below("SecureBoot"),
             "Processors": below("Processors"),
             "Memory": below("Memory"),
