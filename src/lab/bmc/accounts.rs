@@ -18,7 +18,7 @@ impl Bmc {
 
     pub fn create_account(&self, collection: &str, body: &Value) -> Answer {
         if self.dialect.accounts == Accounts::FixedSlots {
-            return refuse(405, Message::new("OperationNotAllowed"));
+            return self.refuse_method(collection);
         }
         for property in ["UserName", "Password", "RoleId"] {
             if body[property].as_str().is_none_or(str::is_empty) {

@@ -47,8 +47,9 @@ pub struct BmcConfig {
     /// Default 0: any free port, told by [`super::Running::addresses`].
     #[serde(default)]
     pub port: u16,
+    /// Default: as guessed from the tree, or generic.
     #[serde(default)]
-    pub profile: Profile,
+    pub profile: Option<Profile>,
     /// A captured tree to serve instead of the profile's own model: a folder, `.tar` or `.tar.zst`.
     /// The profile then says only how the BMC behaves; without one it is guessed from the tree.
     #[serde(default)]
@@ -200,7 +201,7 @@ impl BmcConfig {
             machine: None,
             address: None,
             port: 0,
-            profile: Profile::default(),
+            profile: None,
             tree: None,
             user: default_user(),
             password: default_password(),
@@ -302,7 +303,7 @@ mod tests {
             "state-dir: state\nbmcs:\n- name: w01\n  profile: ilo\n  faults: [slow=20, once-ignored]\n  timing: {post: 0.5}\n  hook: {power: [lab, power, '{machine}', '{action}']}\n",
         )
         .expect("valid");
-        assert_eq!(config.bmcs[0].profile, Profile::Ilo);
+        assert_eq!(config.bmcs[0].profile, Some(Profile::Ilo));
         assert_eq!(config.bmcs[0].faults.len(), 2);
         assert_eq!(config.bmcs[0].timing.post, Seconds(0.5));
         assert_eq!(config.bmcs[0].timing.power_on, Timing::default().power_on);

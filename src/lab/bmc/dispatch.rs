@@ -10,7 +10,7 @@ use super::faults::FaultKind;
 use super::guards::{Drop, is_open};
 use super::machine::Bmc;
 use super::patch::kind;
-use super::profile::{Accounts, Case, DuringPost, RegistryAccess};
+use super::profile::{Accounts, Case, DuringPost, MediaDialect, RegistryAccess};
 use super::query::{Query, decode};
 use super::tree::normal;
 use super::view::View;
@@ -51,7 +51,7 @@ impl Bmc {
     }
 
     async fn answer(self: &Arc<Self>, request: &Request) -> Answer {
-        let path = self.spelling(normal(&decode(&request.path)));
+        let path = self.spelling(request.path.trim_end_matches('/'));
         if let Some(answer) = self.not_ready(&path) {
             return answer;
         }
@@ -88,16 +88,23 @@ impl Bmc {
         }
     }
 
-    /// The path as the tree spells it, where the vendor ignores case.
+    /// The path as the tree spells it: as sent, decoded, or, where the vendor ignores case, in
+    /// another case.
     fn spelling(&self, path: &str) -> String {
-        let exact = self.tree.document(path).is_some() || self.tree.anatomy.action(path).is_some();
+        let decoded = decode(path);
+        let known = |path: &str| {
+            self.tree.document(path).is_some() || self.tree.anatomy.action(path).is_some()
+        };
+        if known(path) || !path.contains('%') && known(&decoded) {
+            return path.to_owned();
+        }
         if self.dialect.case == Case::Folded
-            && !exact
-            && let Some(folded) = self.tree.fold(path)
+            && !known(&decoded)
+            && let Some(folded) = self.tree.fold(&decoded)
         {
             return folded.to_owned();
         }
-        path.to_owned()
+        decoded
     }
 
     async fn get(self: &Arc<Self>, request: &Request, path: &str) -> Answer {
@@ -351,31 +358,32 @@ impl Bmc {
     fn methods(&self, path: &str, document: &Value) -> String {
         let mut methods = vec!["GET", "HEAD"];
         let kind = kind(document);
-        if path == self.tree.anatomy.sessions
-            || [
-                "ManagerAccountCollection",
-                "VolumeCollection",
-                "EventDestinationCollection",
-            ]
-            .contains(&kind)
-        {
+        let accounts_made = self.dialect.accounts == Accounts::Created;
+        let takes_post = match kind {
+            "ManagerAccountCollection" => accounts_made,
+            "VolumeCollection" | "EventDestinationCollection" => true,
+            _ => path == self.tree.anatomy.sessions,
+        };
+        if takes_post {
             methods.push("POST");
         }
-        if [
-            "ManagerAccount",
-            "Volume",
-            "EventDestination",
-            "Session",
-            "Task",
-            "Job",
-        ]
-        .contains(&kind)
-        {
+        let takes_delete = match kind {
+            "ManagerAccount" => accounts_made,
+            "Volume" | "EventDestination" | "Session" | "Task" | "Job" => true,
+            _ => false,
+        };
+        if takes_delete {
             methods.push("DELETE");
         }
+        let patched_media = kind == "VirtualMedia"
+            && self.dialect.media != MediaDialect::ActionWhereOffered
+            && document
+                .pointer("/Actions/#VirtualMedia.InsertMedia")
+                .is_none();
         if super::patch::is_writable(kind)
             || self.tree.anatomy.is_settings(path)
             || kind == "ManagerAccount"
+            || patched_media
         {
             methods.push("PATCH");
         }

@@ -97,7 +97,12 @@ impl Bmc {
         let failed = || Some(refuse(412, Message::new("PreconditionFailed")));
         if wanted.is_empty() {
             return match self.dialect.etag {
-                Etag::Demanded | Etag::StarOnly => {
+                Etag::DemandedForMedia
+                    if !self.tree.anatomy.media.iter().any(|media| media == path) =>
+                {
+                    None
+                }
+                Etag::DemandedForMedia | Etag::StarOnly => {
                     Some(refuse(428, Message::new("PreconditionRequired")))
                 }
                 _ => None,

@@ -64,7 +64,11 @@ impl Bmc {
         state_path: PathBuf,
         seed: u64,
     ) -> Result<Arc<Self>, BmcError> {
-        let dialect = config.profile.dialect();
+        let profile = config.profile.unwrap_or_else(|| match &config.tree {
+            Some(_) => super::captured::profile_of(&tree),
+            None => super::profile::Profile::Generic,
+        });
+        let dialect = profile.dialect();
         let now = Timestamp::now();
         let loaded = State::load(&state_path)?;
         let fresh = loaded.is_none();
@@ -114,6 +118,16 @@ impl Bmc {
     fn begin(&self) {
         let mut inner = self.lock();
         let account = self.first_account();
+        // A recorded account takes the configured user's name.
+        if let Some(mut document) = self.stored(&inner, &account)
+            && document["UserName"].as_str() != Some(&self.config.user)
+        {
+            document["UserName"] = json!(self.config.user);
+            inner
+                .state
+                .documents
+                .insert(account.clone(), Some(document));
+        }
         inner.state.accounts.insert(
             account,
             Account {

@@ -21,6 +21,7 @@ mod anatomy;
 mod answer;
 mod bios;
 mod boot;
+mod captured;
 mod certificate;
 mod config;
 mod dispatch;
@@ -148,11 +149,18 @@ fn tree_of(
     config: &BmcConfig,
     trees: &mut BTreeMap<String, Arc<Tree>>,
 ) -> Result<Arc<Tree>, BmcError> {
-    let key = config.profile.name().to_owned();
+    let profile = config.profile.unwrap_or_default();
+    let key = match &config.tree {
+        Some(path) => format!("tree {}", path.display()),
+        None => profile.name().to_owned(),
+    };
     if let Some(tree) = trees.get(&key) {
         return Ok(Arc::clone(tree));
     }
-    let tree = Arc::new(model::build(config.profile));
+    let tree = Arc::new(match &config.tree {
+        Some(path) => captured::load(path)?,
+        None => model::build(profile),
+    });
     trees.insert(key, Arc::clone(&tree));
     Ok(tree)
 }

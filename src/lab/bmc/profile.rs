@@ -105,7 +105,7 @@ impl Profile {
             Self::Xcc => Dialect {
                 bios_answer: BiosAnswer::Annotations,
                 pending: PendingShape::All,
-                etag: Etag::Demanded,
+                etag: Etag::DemandedForMedia,
                 media: MediaDialect::Patch,
                 boot_place: BootPlace::OrderInSettings,
                 session_limit: 16,
@@ -281,8 +281,8 @@ pub enum Etag {
     Optional,
     /// Only in the header.
     HeaderOnly,
-    /// A PATCH without `If-Match` is refused.
-    Demanded,
+    /// A PATCH of a virtual medium without `If-Match` is refused.
+    DemandedForMedia,
     /// `If-Match: *` is refused, and expanded members have none.
     StarRefused,
     /// `If-Match` is wanted, and only `*` is taken.

@@ -21,6 +21,7 @@ pub struct Document {
 pub enum TextKind {
     Json,
     Xml,
+    Html,
 }
 
 /// Immutable documents by path. Paths have no trailing slash.

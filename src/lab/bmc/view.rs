@@ -51,6 +51,7 @@ impl Bmc {
             let kind = match recorded.kind {
                 TextKind::Json => "application/json",
                 TextKind::Xml => "application/xml",
+                TextKind::Html => "text/html",
             };
             return Some(View::Text {
                 status: recorded.status,
@@ -284,6 +285,11 @@ enum Keep {
 }
 
 fn list(document: &mut Value, path: &str, ids: impl Iterator<Item = String>, keep: Keep) {
+    let mut ids = ids.peekable();
+    if matches!(keep, Keep::Recorded) && ids.peek().is_none() {
+        // As recorded, even where its count is wrong.
+        return;
+    }
     let mut members = match keep {
         Keep::Recorded => document["Members"].as_array().cloned().unwrap_or_default(),
         Keep::Nothing => Vec::new(),

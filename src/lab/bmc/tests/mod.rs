@@ -1,6 +1,7 @@
 //! Whole BMCs on loopback, spoken to over HTTPS.
 
 mod bench;
+mod captured;
 mod changes;
 mod faults;
 mod generic;
