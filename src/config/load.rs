@@ -162,6 +162,8 @@ fn join(path: &Path, options: &Options<'_>, desk: &mut Desk<'_>) -> Option<Site>
     ));
     late_once(&site, desk);
     site.digest = digest(&desk.sources);
+    site.role_schema = desk.schema(FileKind::Role);
+    site.sources.clone_from(&desk.sources);
     Some(site)
 }
 
@@ -466,7 +468,7 @@ fn digest(sources: &[Source]) -> String {
     hex::encode(hasher.finalize())
 }
 
-fn name_in_site(place: &Place) -> String {
+pub(super) fn name_in_site(place: &Place) -> String {
     match place {
         Place::Embedded(path) => path.clone(),
         Place::File(path) => {

@@ -9,6 +9,7 @@ pub mod file_inventory;
 pub mod file_profile;
 pub mod file_role;
 mod filters;
+mod fit;
 mod groups;
 mod inventory;
 mod library;

@@ -146,7 +146,7 @@ pub(super) fn check_file(
     if let Err(error) = templates.add_file(role, file, &source.text) {
         let spot = match (&error.range, error.line) {
             (Some(range), _) => source.spot(range.clone()),
-            (None, Some(line)) => line_spot(source, line),
+            (None, Some(line)) => source.line(line),
             (None, None) => source.whole(),
         };
         faults.push(syntax(spot, &error));
@@ -316,15 +316,6 @@ const TESTS: &[&str] = &[
     "undefined",
     "within",
 ];
-
-fn line_spot(source: &Source, line: usize) -> Spot {
-    let mut offset = 0;
-    for text in source.text.split_inclusive('\n').take(line - 1) {
-        offset += text.len();
-    }
-    let length = source.text[offset..].lines().next().map_or(0, str::len);
-    source.spot(offset..offset + length)
-}
 
 fn syntax(spot: Spot, error: &TemplateError) -> Fault {
     Fault::new(spot, format!("template: {}", error.message))

@@ -1,6 +1,7 @@
 //! A role, from what is written to what it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -279,6 +280,10 @@ impl<'a> TaskMaker<'a> {
                 TIMEOUT
             }),
         };
+        let mut spots = BTreeMap::new();
+        if let Some(node) = self.node.get(self.kind) {
+            spots_below(document, node, String::new(), &mut spots);
+        }
         let spot = match self.node.pair(self.kind) {
             Some((key, _)) => document.spot(key.mark),
             None => document.spot(self.node.mark),
@@ -297,6 +302,7 @@ impl<'a> TaskMaker<'a> {
             in_turn: file.in_turn.clone(),
             timeout,
             spot,
+            spots: Arc::new(spots),
         }
     }
 
@@ -341,6 +347,25 @@ impl<'a> TaskMaker<'a> {
                 );
             }
         }
+    }
+}
+
+/// Where every part of a task's parameters stands, by its pointer.
+fn spots_below(
+    document: &Document,
+    node: &Node,
+    pointer: String,
+    spots: &mut BTreeMap<String, Spot>,
+) {
+    for (index, item) in node.items().iter().enumerate() {
+        spots_below(document, item, format!("{pointer}/{index}"), spots);
+    }
+    for (key, value) in node.pairs() {
+        let step = key.name.replace('~', "~0").replace('/', "~1");
+        spots_below(document, value, format!("{pointer}/{step}"), spots);
+    }
+    if !pointer.is_empty() {
+        spots.insert(pointer, document.spot(node.mark));
     }
 }
 

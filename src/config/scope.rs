@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind, Value};
 use serde_json::{Map, Value as Json};
 
 use super::convert::{Sealed, from_template, to_template};
+use super::fit::fit;
 use super::site::{Host, Site};
 use super::template::{Form, TemplateError, Templates, bare};
 use super::words::snake;
@@ -24,6 +25,7 @@ pub struct Scope {
 #[derive(Debug, Clone)]
 struct Names {
     templates: Arc<Templates>,
+    role_schema: Arc<Json>,
     common: Arc<Common>,
     role: Option<String>,
     host: Option<Value>,
@@ -56,16 +58,20 @@ pub struct RenderFault {
     pub file: Option<String>,
     /// In the template, from 1.
     pub line: Option<usize>,
+    /// What to do, where something better can be said than what [`RenderFault::hint`] says of all.
+    pub help: Option<String>,
     /// It asks for facts, which are not known yet: not a fault, only too early.
     pub needs_facts: bool,
 }
 
 impl RenderFault {
-    pub fn hint(&self) -> &'static str {
-        if self.needs_facts {
-            "the host has to be asked for its facts first"
-        } else {
-            "correct the expression, or give the value it misses in the profile or the inventory"
+    pub fn hint(&self) -> &str {
+        match (&self.help, self.needs_facts) {
+            (_, true) => "the host has to be asked for its facts first",
+            (Some(help), false) => help,
+            (None, false) => {
+                "correct the expression, or give the value it misses in the profile or the inventory"
+            }
         }
     }
 }
@@ -173,6 +179,7 @@ impl Scope {
         Self {
             names: Arc::new(Names {
                 templates: site.templates.clone(),
+                role_schema: site.role_schema.clone(),
                 role: role.map(str::to_owned),
                 host: host.and_then(|host| common.by_name.get(&host.name).cloned()),
                 common,
@@ -207,6 +214,17 @@ impl Scope {
         let call = self.call();
         let rendered = render(value, &self.names.templates, &call, &mut String::new());
         finish(&call, rendered)
+    }
+
+    /// A task's parameters rendered, each part in the type that the kind of task wants: the
+    /// number that `{{ version }}` yields becomes a text where a text belongs.
+    pub fn render_parameters(&self, kind: &str, parameters: &Json) -> Result<Json, RenderFault> {
+        let rendered = self.render_value(parameters)?;
+        let root = self.names.role_schema.as_ref();
+        match root.pointer(&format!("/$defs/TaskFile/properties/{kind}")) {
+            Some(schema) => fit(&rendered, root, schema),
+            None => Ok(rendered),
+        }
     }
 
     /// A template file of the scope's role.
@@ -269,6 +287,7 @@ fn fault(error: TemplateError, pointer: &str) -> RenderFault {
         pointer: pointer.to_owned(),
         file: error.file,
         line: error.line,
+        help: None,
         needs_facts: false,
     }
 }
@@ -279,6 +298,7 @@ fn plain(error: &Error) -> RenderFault {
         pointer: String::new(),
         file: None,
         line: None,
+        help: None,
         needs_facts: false,
     }
 }
@@ -296,6 +316,7 @@ fn finish<T>(call: &Arc<Call>, result: Result<T, RenderFault>) -> Result<T, Rend
         },
         file: None,
         line: None,
+        help: None,
         needs_facts: true,
     })
 }

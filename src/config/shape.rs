@@ -15,6 +15,8 @@ use super::shape_words::{belongs, describe, example, found};
 pub(super) enum Templates {
     Texts,
     Anywhere,
+    /// All of them are rendered: what looks like one is a text.
+    Rendered,
 }
 
 /// What of a document has the right shape.
@@ -40,6 +42,27 @@ pub(super) fn read(document: &Document, schema: &Value, faults: &mut Vec<Fault>)
     }
 }
 
+/// The document's root as a value of a part of the schema.
+pub(super) fn read_part<'a>(
+    document: &'a Document,
+    root: &'a Value,
+    schema: &'a Value,
+    faults: &'a mut Vec<Fault>,
+) -> Option<Value> {
+    let mut reader = Reader {
+        document,
+        root,
+        faults,
+        dropped: Vec::new(),
+    };
+    reader.read(
+        &document.root,
+        schema,
+        document.root.mark,
+        Templates::Rendered,
+    )
+}
+
 struct Reader<'a> {
     document: &'a Document,
     root: &'a Value,
@@ -56,7 +79,8 @@ impl<'a> Reader<'a> {
         at: Mark,
         templates: Templates,
     ) -> Option<Value> {
-        let templates = if schema.get("x-templates").is_some() {
+        let marked = schema.get("x-templates").is_some();
+        let templates = if marked && templates != Templates::Rendered {
             Templates::Anywhere
         } else {
             templates

@@ -10,10 +10,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::Faults;
-use super::scope::Common;
+use super::fault::{Fault, Faults};
+use super::load::name_in_site;
+use super::scope::{Common, RenderFault};
 use super::selector::Selector;
-use super::source::{Place, Spot};
+use super::source::{Place, Source, Spot};
 use super::template::Templates;
 use crate::model::bmc::Endpoint;
 use crate::model::{Target, Text, Vault};
@@ -47,6 +48,9 @@ pub struct Site {
     pub warnings: Faults,
     /// Everything that is a template or an expression, compiled.
     pub templates: Arc<Templates>,
+    /// Every file that the site was made from.
+    pub sources: Vec<Source>,
+    pub(super) role_schema: Arc<Value>,
     pub(super) common: OnceLock<Arc<Common>>,
     pub(super) index: HashMap<String, usize>,
 }
@@ -64,6 +68,26 @@ impl Site {
             .filter(|assignment| assignment.on.picks(self, host))
             .filter_map(|assignment| self.roles.get(&assignment.role))
             .collect()
+    }
+
+    /// Faults that were found after the files were read, such as a task whose parameters make no
+    /// resource, shown like all others.
+    pub fn faults(&self, faults: Vec<Fault>) -> Faults {
+        Faults::new(faults, &self.sources)
+    }
+
+    /// The place of a rendering's fault: in the template file where it is in one, else in the
+    /// task's parameters.
+    pub fn spot_of(&self, role: &str, task: &Task, fault: &RenderFault) -> Spot {
+        let Some(file) = &fault.file else {
+            return task.spot_at(&fault.pointer).clone();
+        };
+        let name = format!("roles/{role}/templates/{file}");
+        let mut sources = self.sources.iter();
+        match sources.find(|source| name_in_site(&source.place) == name) {
+            Some(source) => source.line(fault.line.unwrap_or(0)),
+            None => task.spot.clone(),
+        }
     }
 
     /// What templates see that is the same for every host.
@@ -189,6 +213,24 @@ pub struct Task {
     pub in_turn: Option<String>,
     pub timeout: Duration,
     pub spot: Spot,
+    /// JSON pointer into the parameters to where that part stands.
+    pub spots: Arc<BTreeMap<String, Spot>>,
+}
+
+impl Task {
+    /// Where a part of the parameters stands, or the nearest thing around it.
+    pub fn spot_at(&self, pointer: &str) -> &Spot {
+        let mut pointer = pointer;
+        loop {
+            if let Some(spot) = self.spots.get(pointer) {
+                return spot;
+            }
+            match pointer.rfind('/') {
+                Some(end) => pointer = &pointer[..end],
+                None => return &self.spot,
+            }
+        }
+    }
 }
 
 /// What a change of a task's files leads to.

@@ -113,6 +113,18 @@ impl Source {
         }
     }
 
+    /// A whole line, from 1; line 0 is the file.
+    pub fn line(&self, number: usize) -> Spot {
+        let before = number.checked_sub(1);
+        let text = before.and_then(|before| self.text.lines().nth(before));
+        let Some(text) = text else {
+            return self.whole();
+        };
+        let start = text.as_ptr() as usize - self.text.as_ptr() as usize;
+        let indent = text.len() - text.trim_start().len();
+        self.spot(start + indent..start + text.len())
+    }
+
     fn boundary(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {

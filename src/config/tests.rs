@@ -334,3 +334,159 @@ fn faulty_sites_are_told_in_these_words() {
     assert!(cases > 25, "{cases} cases");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn rendered_parameters_have_the_types_of_their_kind() {
+    let site = valid();
+    let host = site.host("w07").expect("w07");
+    let scope = Scope::for_role(&site, "containerd", host);
+    let written = json!({"name": "{{ workers }}", "version": "{{ 1.5 }}"});
+    assert_eq!(
+        scope.render_parameters("package", &written),
+        Ok(json!({"name": "4", "version": "1.5"}))
+    );
+    let written = json!({"seconds": "{{ host.name }}", "state": "up"});
+    let fault = scope
+        .render_parameters("wait", &written)
+        .expect_err("no number");
+    assert_eq!(fault.pointer, "/seconds");
+    assert_eq!(
+        fault.message,
+        "the text `w07` stands where a whole number belongs"
+    );
+    let written = json!({"path": "/etc/x", "content": "{{ '{{ kept }}' }}"});
+    let rendered = scope
+        .render_parameters("file", &written)
+        .expect("it renders");
+    assert_eq!(rendered["content"], json!("{{ kept }}"));
+}
+
+#[test]
+fn later_faults_are_shown_like_those_of_the_files() {
+    let site = valid();
+    let task = &site.roles["containerd"].tasks[1];
+    assert_eq!(task.spot_at("/content/deeper").line, 13);
+    let host = site.host("w07").expect("w07");
+    let scope = Scope::for_role(&site, "base", host).with("time_servers", &json!([{}]));
+    let scope = scope.with("host", &json!({}));
+    let fault = scope.render_template("chrony.conf").expect_err("no name");
+    let spot = site.spot_of("base", &site.roles["base"].tasks[0], &fault);
+    let shown = site.faults(vec![Fault::new(spot, fault.message.clone())]);
+    let text = shown.render(Style::Plain);
+    assert!(
+        text.contains("roles/base/templates/chrony.conf:4:1"),
+        "{text}"
+    );
+    assert!(text.contains("4 | # {{ host.name }} of"), "{text}");
+}
+
+#[test]
+fn faults_are_a_list_for_programs_and_coloured_on_request() {
+    let faults =
+        load_with(&case("duplicate-key/inventory.yaml"), Secrets::Leave).expect_err("twice");
+    let rows = faults.to_json();
+    assert_eq!(rows.as_array().map(Vec::len), Some(2));
+    let row = &rows[0];
+    assert_eq!(
+        row["file"],
+        "tests/data/config/duplicate-key/inventory.yaml"
+    );
+    assert_eq!(
+        (&row["line"], &row["column"], &row["length"]),
+        (&json!(3), &json!(30), &json!(7))
+    );
+    assert_eq!(row["related"][0]["message"], "first here");
+    let colour = faults.render(Style::Colour);
+    assert!(colour.contains("\u{1b}[1;31merror\u{1b}[0m"), "{colour}");
+    assert!(!faults.render(Style::Plain).contains('\u{1b}'));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_faults_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let message = |path: &Path| {
+        let faults = load_with(path, Secrets::Leave).expect_err("not readable");
+        faults.faults[0].message.clone()
+    };
+    assert_eq!(
+        message(&folder.path().join("none.yaml")),
+        "there is no such file"
+    );
+    assert_eq!(message(folder.path()), "this is a folder, not a file");
+    let large = folder.path().join("large.yaml");
+    std::fs::write(&large, "x: y\n".repeat(2_000_000)).expect("written");
+    assert_eq!(message(&large), "the file is too large: 10.0 MB");
+    // Just below the bound: read, and told apart from an inventory.
+    let many = "- v\n".repeat(450_000);
+    std::fs::write(&large, many).expect("written");
+    assert!(
+        message(&large).contains("too many values"),
+        "{}",
+        message(&large)
+    );
+}
+
+#[test]
+fn roles_and_profiles_lie_beside_the_inventory_or_one_folder_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    write(
+        "inventories/a.yaml",
+        "profile: p/q\nhosts: {h: {address: 192.0.2.1}}\n",
+    );
+    write("profiles/p/q.yaml", "roles: [{role: far}, {role: near}]\n");
+    write("roles/far/role.yaml", "summary: far\ntasks: []\n");
+    write("roles/near/role.yaml", "summary: far\ntasks: []\n");
+    write(
+        "inventories/roles/near/role.yaml",
+        "summary: near\ntasks: []\n",
+    );
+    let site = load_with(&folder.path().join("inventories/a.yaml"), Secrets::Leave)
+        .unwrap_or_else(|faults| panic!("{}", faults.render(Style::Plain)));
+    assert_eq!(site.name, "a");
+    assert_eq!(site.roles["far"].summary, "far");
+    assert_eq!(site.roles["near"].summary, "near");
+}
+
+#[test]
+fn hosts_with_nothing_but_bmcs_are_a_site() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bmcs.yaml");
+    let text = "defaults: {bmc: {user: admin, password: {command: [echo, canary]}}}\nhosts:\n  r1: {bmc: {address: 198.51.100.1, insecure: true}}\n  r2: {bmc: \"http://[2001:db8::1]:8000/\"}\n";
+    std::fs::write(&path, text).expect("written");
+    let site = load_with(&path, Secrets::Read)
+        .unwrap_or_else(|faults| panic!("{}", faults.render(Style::Plain)));
+    assert!(site.profile.is_none() && site.cluster.is_none());
+    let bmc = site.hosts[1].bmc.as_ref().expect("a BMC");
+    assert_eq!(bmc.url, "http://[2001:db8::1]:8000");
+    assert_eq!(bmc.password.reveal(), "canary");
+    assert_eq!(site.vault.redact("it said canary"), "it said ‹echo canary›");
+    assert!(!format!("{site:?}").contains("\"canary\""));
+}
+
+#[test]
+fn schemas_describe_every_key_and_let_editors_accept_templates() {
+    let role = schema(FileKind::Role, KINDS);
+    let seconds = role
+        .pointer("/$defs/Wait/properties/seconds/anyOf")
+        .expect("two ways");
+    assert_eq!(seconds[1]["pattern"], r"\{[{%]");
+    assert_eq!(
+        role["$defs"]["TaskFile"]["oneOf"].as_array().map(Vec::len),
+        Some(KINDS.len())
+    );
+    for kind in [FileKind::Inventory, FileKind::Profile, FileKind::Role] {
+        let schema = schema(kind, &[]);
+        for (name, definition) in schema["$defs"].as_object().expect("definitions") {
+            for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+                let closed = definition["additionalProperties"] == json!(false);
+                assert!(closed, "{name} takes any key");
+                assert!(!property.is_null(), "{name}.{key}");
+            }
+        }
+    }
+}
