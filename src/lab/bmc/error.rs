@@ -89,6 +89,10 @@ impl BmcError {
             Self::DuplicateName(_) => "give every BMC a name of its own".into(),
             Self::Name(_) => "use letters, digits, '-', '_' and '.', beginning with a letter or digit".into(),
             Self::Hook { .. } => "placeholders: {machine}, {action}, {boot}, {image}, {state}; the first word is the program".into(),
+            // The number of EMFILE on Linux.
+            Self::Listen { source, .. } if source.raw_os_error() == Some(24) => {
+                "raise the limit of open files (ulimit -n) to four for each BMC and its clients".into()
+            }
             Self::Listen { address, .. } => format!(
                 "is {} an address of this machine, and port {} free? port 0 takes any free one",
                 address.ip(),

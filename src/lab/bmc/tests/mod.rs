@@ -6,5 +6,6 @@ mod changes;
 mod faults;
 mod generic;
 mod hooks;
+mod profiles;
 
 use bench::Bench;
