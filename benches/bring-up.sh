@@ -7,6 +7,7 @@
 #   bring-up.sh machines   root file systems, a bridge and five booted systemd-nspawn machines
 #   bring-up.sh deploy     everything over SSH as an ordinary user with sudo, as on real servers
 #   bring-up.sh all        both
+#   bring-up.sh cut NAME   pulls the plug of one machine; 'boot NAME' starts it again
 #   bring-up.sh down       leaves nothing but the cached base root file system
 #
 # Settings, all from the environment:
@@ -162,6 +163,9 @@ boot() {
     unified=(SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0)
     for controller in /sys/fs/cgroup/*/; do
       [ -e "$controller/cgroup.procs" ] || continue
+      # A boot begins with no cgroups; after a power cut those of the last one are still there, and
+      # the kubelet would spend three seconds on each container that it cannot find any more.
+      if [ -d "$controller$BRIDGE/$name" ]; then find "$controller$BRIDGE/$name" -mindepth 1 -depth -type d -exec rmdir {} +; fi
       mkdir -p "$controller$BRIDGE/$name"
       if [ -e "$controller/cpuset.cpus" ]; then
         for group in "$controller$BRIDGE" "$controller$BRIDGE/$name"; do
@@ -197,7 +201,10 @@ cut_power() {
   local pid group=/sys/fs/cgroup/pids/$BRIDGE/$1
   [ -d "$group" ] || group=/sys/fs/cgroup/$BRIDGE/$1
   for pid in $(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null); do
-    case $(sed -n 's/^NSpid:.*\t//p' "/proc/$pid/status" 2>/dev/null) in 1) kill -KILL "$pid" ;; esac
+    # Two numbers, ours and 1: a pod's first process has a third.
+    case $(sed -n 's/^NSpid:[[:space:]]*[0-9]*[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
+      1) kill -KILL "$pid" ;;
+    esac
   done
   for _ in $(seq 100); do
     [ -z "$(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null)" ] && return; sleep 0.1
@@ -520,12 +527,14 @@ data: {KUBERNETES_SERVICE_HOST: "::ffff:$ENDPOINT", KUBERNETES_SERVICE_PORT: "64
 YAML
   { cat "$STATE/calico.yaml"; echo ---; cat "$MANIFESTS/local-path.yaml"; echo ---; cat "$MANIFESTS/metrics-server.yaml"; } |
     on "$FIRST" sudo kubectl --kubeconfig /etc/kubernetes/admin.conf apply --server-side -f - > "$STATE/apply.log" || { cat "$STATE/apply.log"; return 1; }
-  # CoreDNS stays where its image is, and its two pods do not share a machine.
+  # CoreDNS stays where its image is. Its pods must not share a machine: kubeadm only prefers that, and
+  # both would settle on the first control plane, the only node there is by then.
   on "$FIRST" sudo kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system patch deployment coredns --type strategic -p "'"'
     {"spec": {"template": {"spec": {
       "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
-      "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}}}}'"'" >/dev/null
+      "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": null,
+        "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname",
+          "labelSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}}}}}}'"'" >/dev/null
   say "add-ons are applied"
 }
 
@@ -569,6 +578,8 @@ case ${1:-} in
   machines) machines ;;
   deploy)   deploy ;;
   all)      machines; deploy ;;
+  cut)      cut_power "$2" ;;
+  boot)     boot "$2" ;;
   down)     down ;;
-  *)        sed -n '2,22p' "$0"; exit 3 ;;
+  *)        sed -n '2,26p' "$0"; exit 3 ;;
 esac

@@ -152,6 +152,11 @@ async fn machines_live_and_leave_nothing() {
     ssh(&lab, "10.79.0.11", "echo kept | sudo tee /kept && sync")
         .await
         .unwrap();
+    // A container's cgroup, in whichever tree of memory the machine has.
+    let memory = "d=/sys/fs/cgroup/memory; [ -d $d ] || d=/sys/fs/cgroup; ";
+    ssh(&lab, "10.79.0.11", &format!("{memory} sudo mkdir $d/stale"))
+        .await
+        .unwrap();
     let two_before = two.state().unwrap();
     one.power_off(PowerOff::Force).await.unwrap();
     assert_eq!(one.state().unwrap(), Power::Off);
@@ -165,6 +170,9 @@ async fn machines_live_and_leave_nothing() {
     );
     let second = one.state().unwrap();
     assert_ne!(second, Power::On { boot: first_boot });
+    // … and cgroups do not: a boot begins without those of the last one.
+    let stale = format!("{memory} ls -d $d/stale || echo none");
+    assert_eq!(ssh(&lab, "10.79.0.11", &stale).await.unwrap(), "none\n");
 
     // A reboot from inside is another boot of a machine that stays on.
     let _ = ssh(&lab, "10.79.0.11", "sudo systemctl reboot").await;
