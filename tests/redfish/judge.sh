@@ -80,10 +80,16 @@ for position in "${!profiles[@]}"; do
     verdict $? "$profile: sushy: $(tail -1 "$logs/sushy.log")" "$logs/sushy.log"
 
     # Sub-commands come after the connection's options.
-    for tool in "rf_sys_inventory.py -details" "rf_power_reset.py -t On" "rf_boot_override.py -t Pxe" \
+    for tool in "rf_sys_inventory.py -details" "rf_power_reset.py -t ForceRestart" "rf_boot_override.py -t Pxe" \
         rf_bios_settings.py "rf_virtual_media.py info" rf_logs.py rf_firmware_inventory.py rf_accounts.py \
         rf_sensor_list.py "rf_manager_config.py info" "rf_manager_config.py getnet" "rf_certificates.py info"; do
         read -r program words <<< "$tool"
+        # Where there are several systems, these want to be told which.
+        case $program-$profile in
+            rf_power_reset.py-ami | rf_boot_override.py-ami | rf_bios_settings.py-ami | rf_virtual_media.py-ami) words="-s Self $words" ;;
+            rf_power_reset.py-openbmc | rf_boot_override.py-openbmc | rf_bios_settings.py-openbmc | rf_virtual_media.py-openbmc) words="-s System_0 $words" ;;
+        esac
+        grep -qxF "$program" "$logs/allowed" && { skipped=$((skipped + 1)); echo "known $profile: $tool"; continue; }
         # shellcheck disable=SC2086
         "$venv/bin/python" "$venv/bin/$program" -u admin -p password -r "$url" $words > "$logs/$program.log" 2>&1
         verdict $? "$profile: $tool" "$logs/$program.log"

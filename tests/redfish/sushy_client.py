@@ -142,8 +142,11 @@ class Judge:
         self.system.reset_system(sushy.ResetType.FORCE_RESTART)
         time.sleep(0.3)
         self.booted()
-        bios.refresh(force=True)
-        assert bios.attributes[name] == wanted, bios.attributes[name]
+        # iDRAC has no boot progress: the power is on long before the settings are in force.
+        until(
+            f"{name} = {wanted}",
+            lambda: bios.refresh(force=True) or bios.attributes[name] == wanted,
+        )
 
     def attribute(self, bios):
         """A two-valued attribute and the value that it does not have."""

@@ -355,7 +355,7 @@ impl Bmc {
     }
 
     /// The methods that a resource takes, for the Allow header.
-    fn methods(&self, path: &str, document: &Value) -> String {
+    pub fn methods(&self, path: &str, document: &Value) -> String {
         let mut methods = vec!["GET", "HEAD"];
         let kind = kind(document);
         let accounts_made = self.dialect.accounts == Accounts::Created;

@@ -96,6 +96,15 @@ impl Bmc {
         let wanted = text(&request.headers, header::IF_MATCH);
         let failed = || Some(refuse(412, Message::new("PreconditionFailed")));
         if wanted.is_empty() {
+            // What takes no PATCH at all is refused for that.
+            let takes_patch = {
+                let inner = self.lock();
+                self.stored(&inner, path)
+                    .is_some_and(|document| self.methods(path, &document).contains("PATCH"))
+            };
+            if !takes_patch {
+                return None;
+            }
             return match self.dialect.etag {
                 Etag::DemandedForMedia
                     if !self.tree.anatomy.media.iter().any(|media| media == path) =>
