@@ -106,7 +106,8 @@ pub struct QuestionFile {
     pub kube: Option<String>,
     /// A script run in a short-lived pod.
     pub pod: Option<PodFile>,
-    /// Links of the BMC: `system/Bios`, `manager/VirtualMedia/*`.
+    /// Links of the BMC, such as `system/Bios` or `manager/VirtualMedia/*`, or a composed state:
+    /// `system-state`, `bios`, `bios-registry`, `hardware`.
     pub bmc: Option<String>,
 }
 

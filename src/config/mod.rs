@@ -30,6 +30,7 @@ pub mod scope;
 mod secrets;
 pub mod selector;
 mod shape;
+mod shape_scalar;
 mod shape_words;
 pub mod site;
 pub mod source;

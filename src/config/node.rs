@@ -13,7 +13,7 @@ use super::source::{Source, Spot};
 /// How deep lists and maps may nest.
 const DEEPEST: usize = 40;
 /// How many values one file may hold.
-const MOST_NODES: usize = 400_000;
+const MOST_NODES: usize = 200_000;
 
 /// A file with its tree.
 #[derive(Debug, Clone)]
@@ -395,6 +395,8 @@ impl From<Location> for Mark {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config::source::Place;
 
@@ -455,5 +457,37 @@ mod tests {
                 })
                 .collect::<String>();
         assert!(parse(&bomb).is_err());
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[ -~äß]{0,12}".prop_map(Value::from),
+            "(0[0-7]{3}|on|no|~|1e3|1_0|a: b|- x|#|\\*a|x\ny)".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::hash_map("[a-z -]{1,6}", inner, 0..5)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_was_written(value in any_value()) {
+            let text = serde_saphyr::to_string(&value).expect("it is written");
+            let (document, faults) = parse(&text).expect("it is read");
+            prop_assert!(faults.is_empty());
+            prop_assert_eq!(document.root.natural(), value, "{}", text);
+        }
+
+        #[test]
+        fn never_panics(text in "[ -~\\n\\tä]{0,80}") {
+            let _ = parse(&text);
+        }
     }
 }

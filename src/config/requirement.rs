@@ -7,7 +7,7 @@ use super::desk::Desk;
 use super::fault::Fault;
 use super::file_profile::{QuestionFile, RequirementFile};
 use super::names::{Snippet, SnippetForm, Surroundings, collect};
-use super::nearest::suggestion;
+use super::nearest::{list, suggestion};
 use super::node::{Document, Node};
 use super::profile::Layer;
 use super::role::{no_duration, selector_at};
@@ -242,14 +242,17 @@ impl<'a> Row<'a> {
         }
         if let Some(path) = &question.bmc {
             let starts = ["root", "system", "manager", "chassis"];
+            let states = ["system-state", "bios", "bios-registry", "hardware"];
             let first = path.split('/').next().unwrap_or_default();
-            if !starts.contains(&first) && !first.contains("{{") {
+            let known = starts.contains(&first) || states.contains(&path.as_str());
+            if !known && !first.contains("{{") {
                 desk.fault(
                     Fault::new(
                         document.spot_within(at("bmc").mark, first),
                         format!("no link path begins with `{first}`"),
                     )
-                    .help(suggestion(first, "it begins with", starts)),
+                    .help(suggestion(first, "it begins with", starts))
+                    .help(list("composed states", states)),
                 );
             }
         }
@@ -369,9 +372,9 @@ fn question_value(question: &QuestionFile) -> Value {
         if let Some(node) = &pod.node {
             value.insert("node".to_owned(), Value::from(node.as_str()));
         }
-        let timeout = pod.timeout.as_deref().and_then(duration);
-        let seconds = timeout.map_or(60, |timeout| timeout.as_secs());
-        value.insert("timeout-seconds".to_owned(), Value::from(seconds));
+        if let Some(timeout) = &pod.timeout {
+            value.insert("timeout".to_owned(), Value::from(timeout.as_str()));
+        }
         if let Some(overrides) = &pod.overrides {
             value.insert("overrides".to_owned(), Value::Object(overrides.clone()));
         }

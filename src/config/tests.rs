@@ -231,7 +231,7 @@ fn roles_and_requirements_are_what_their_files_say() {
     );
     assert_eq!(old.waiver, None, "it ended");
     assert_eq!(site.warnings.faults.len(), 1);
-    assert_eq!(nodes.asks["pages"]["pod"]["timeout-seconds"], json!(120));
+    assert_eq!(nodes.asks["pages"]["pod"]["timeout"], json!("2m"));
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn files_that_cannot_be_read_are_faults_too() {
     std::fs::write(&large, "x: y\n".repeat(2_000_000)).expect("written");
     assert_eq!(message(&large), "the file is too large: 10.0 MB");
     // Just below the bound: read, and told apart from an inventory.
-    let many = "- v\n".repeat(450_000);
+    let many = "- v\n".repeat(210_000);
     std::fs::write(&large, many).expect("written");
     assert!(
         message(&large).contains("too many values"),
