@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod config;
 pub mod event;
+pub mod fact;
 pub mod lab;
 pub mod link;
 pub mod model;

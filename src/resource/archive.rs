@@ -138,10 +138,13 @@ impl Archive {
              new=$stamp.new.$$\n\
              trap 'rm -f -- \"$new\" \"$new.list\"' EXIT\n\
              cd -- \"$to\"\n\
+             # Some versions of tar leave the folder itself with the mode of an archive's `./`.\n\
+             mode=$(stat -c %a .)\n\
              # Until the new stamp is there, nothing says that the old files are whole.\n\
              rm -f -- \"$stamp\"\n\
              tar -xzmf - -v --no-same-owner --no-overwrite-dir --keep-directory-symlink \
              --quoting-style=literal --show-transformed-names{strip}{only} >\"$new.list\"\n\
+             chmod \"$mode\" .\n\
              printf '%s\\n' \"$identity\" >\"$new\"\n\
              sed -e '/\\/$/d' -e 's|^\\./||' -e \"s|^|${{to%/}}/|\" <\"$new.list\" |\n\
              xargs -r -d '\\n' stat -c '%s %Y %n' -- >>\"$new\"\n\

@@ -64,7 +64,7 @@ impl Kind for Kubeadm {
     fn build(parameters: Parameters, around: &dyn Surroundings) -> Result<Self, Fault> {
         let word = |one: &&String| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-            !(!one.is_empty() && one.bytes().all(plain))
+            one.is_empty() || !one.bytes().all(plain)
         };
         if let Some(bad) = parameters.ignore_preflight.iter().find(word) {
             return Err(Fault::at(

@@ -18,15 +18,20 @@ pub mod command;
 mod diff;
 pub mod directory;
 pub mod file;
+pub mod helm_release;
 pub mod image;
 pub mod kernel_module;
 pub mod kubeadm;
 pub mod link;
+pub mod manifest;
+pub mod mount;
 pub mod package;
 pub mod power;
 pub mod reboot;
 pub mod service;
+pub mod swap;
 pub mod sysctl;
+pub mod user;
 pub mod wait;
 mod words;
 
@@ -109,13 +114,16 @@ impl Fault {
     }
 }
 
+/// Builds a resource of a kind that is only known by name.
+pub type Build = fn(Value, &dyn Surroundings) -> Result<Box<dyn Resource>, Fault>;
+
 /// A kind, for the schema and for building by name.
 pub struct KindEntry {
     pub name: &'static str,
     pub summary: &'static str,
     pub example: &'static str,
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-    pub build: fn(Value, &dyn Surroundings) -> Result<Box<dyn Resource>, Fault>,
+    pub build: Build,
 }
 
 impl KindEntry {
@@ -143,9 +151,14 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<service::Service>(),
     KindEntry::of::<sysctl::Sysctl>(),
     KindEntry::of::<kernel_module::KernelModule>(),
+    KindEntry::of::<user::User>(),
+    KindEntry::of::<mount::Mount>(),
+    KindEntry::of::<swap::Swap>(),
     KindEntry::of::<archive::Archive>(),
     KindEntry::of::<image::Image>(),
     KindEntry::of::<kubeadm::Kubeadm>(),
+    KindEntry::of::<manifest::Manifest>(),
+    KindEntry::of::<helm_release::HelmRelease>(),
     KindEntry::of::<command::Command>(),
     KindEntry::of::<wait::Wait>(),
     KindEntry::of::<reboot::Reboot>(),
@@ -158,3 +171,6 @@ pub const KINDS: &[KindEntry] = &[
 pub fn kind(name: &str) -> Option<&'static KindEntry> {
     KINDS.iter().find(|entry| entry.name == name)
 }
+
+#[cfg(test)]
+mod tests;
