@@ -12,3 +12,10 @@ pub struct ArtifactInfo {
     /// The image reference, for an image: `registry.k8s.io/pause:3.10`.
     pub image: Option<String>,
 }
+
+/// The catalogue, as far as a plan needs it.
+pub trait Artifacts: Send + Sync {
+    fn info(&self, name: &str) -> Option<ArtifactInfo>;
+
+    fn names(&self) -> Vec<String>;
+}

@@ -56,6 +56,21 @@ impl Vault {
         redacted
     }
 
+    /// The same for text that is JSON, in which a value may stand with its special characters
+    /// escaped.
+    pub fn redact_json(&self, json: &str) -> String {
+        let values = self.lock_read();
+        let mut redacted = json.to_owned();
+        for (name, value) in values.iter().filter(|(_, value)| value.reveal().len() >= 4) {
+            let escaped = serde_json::Value::from(value.reveal()).to_string();
+            let escaped = &escaped[1..escaped.len() - 1];
+            if redacted.contains(escaped) {
+                redacted = redacted.replace(escaped, &format!("‹{name}›"));
+            }
+        }
+        redacted
+    }
+
     fn lock_read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Secret>> {
         self.values
             .read()
