@@ -63,7 +63,7 @@ pub(super) fn write(writer: &mut Writer, queries: &[Query]) {
         );
         let body = format!(
             "systemctl show -p LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,\
-             ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic -- {}",
+             ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,StateChangeTimestampMonotonic -- {}",
             words(&units)
         );
         writer.section(Section::Units(units), &body);
@@ -123,8 +123,9 @@ fn words(names: &[String]) -> String {
     quoted.join(" ")
 }
 
-/// All API paths in one process: `curl` with the certificate by which the API server speaks to
-/// kubelets (kubeadm binds it to cluster-admin), or one `kubectl` each where there is no curl.
+/// All API paths in one process: `curl` with the administrator's certificate, or one `kubectl`
+/// each where there is no curl. The key is in memory, for root only, while that lasts. The host's
+/// own API server is asked, also while the endpoint's address moves.
 fn kube(paths: &[String], inner: &str) -> String {
     let kubectl: String = paths
         .iter()
@@ -142,12 +143,14 @@ fn kube(paths: &[String], inner: &str) -> String {
         .map(|path| format!(" \"$server\"{}", quote(path)))
         .collect();
     format!(
-        "conf=/etc/kubernetes/admin.conf pki=/etc/kubernetes/pki\n\
+        "conf=/etc/kubernetes/admin.conf\n\
          if ! [ -r $conf ]; then echo 'there is no Kubernetes API to ask on this host yet' >&2; (exit 3)\n\
-         elif command -v curl >/dev/null && [ -r $pki/apiserver-kubelet-client.key ]; then\n\
-         server=$(sed -n 's/^ *server: *//p' $conf)\n\
-         curl -sS -g --max-time 30 --cacert $pki/ca.crt --cert $pki/apiserver-kubelet-client.crt \
-         --key $pki/apiserver-kubelet-client.key -w '\\n{inner} %{{http_code}} %{{errormsg}}\\n'{urls}\n\
+         elif command -v curl >/dev/null; then\n\
+         eval \"$(sed -n 's/^ *server: */server=/p; s/^ *certificate-authority-data: */authority=/p; s/^ *client-certificate-data: */certificate=/p; s/^ *client-key-data: */key=/p' $conf)\"\n\
+         ( umask 077; mkdir -p /run/ra-deploy; pem=/run/ra-deploy/api.$$; trap 'rm -f $pem.*' EXIT\n\
+         printf %s \"$authority\" | base64 -d >$pem.ca; printf %s \"$certificate\" | base64 -d >$pem.crt; printf %s \"$key\" | base64 -d >$pem.key\n\
+         curl -sS -g --max-time 30 --connect-to ::127.0.0.1: --retry 5 --retry-connrefused --retry-delay 1 --cacert $pem.ca --cert $pem.crt --key $pem.key \
+         -w '\\n{inner} %{{http_code}} %{{errormsg}}\\n'{urls} )\n\
          else\n{kubectl}fi"
     )
 }

@@ -29,7 +29,7 @@ pub struct Batch {
 pub struct Around<'run> {
     pub vault: &'run Vault,
     /// Finds the bytes of a payload that is not text.
-    pub find: &'run dyn Fn(&str, Option<&str>) -> Result<PathBuf, String>,
+    pub find: &'run (dyn Fn(&str, Option<&str>) -> Result<PathBuf, String> + Send + Sync),
     /// Held by a run that acts on the host, so that two operators do not act at once.
     pub lease: Option<Lease>,
 }

@@ -337,6 +337,7 @@ fn unit(block: &str, clock: Option<f64>) -> UnitState {
     let mut state = UnitState::default();
     let mut started = 0u64;
     let mut entered = 0u64;
+    let mut changed = 0u64;
     for line in block.lines() {
         let Some((key, value)) = line.split_once('=') else {
             continue;
@@ -348,15 +349,20 @@ fn unit(block: &str, clock: Option<f64>) -> UnitState {
             "UnitFileState" => state.enabled = value.to_owned(),
             "NeedDaemonReload" => state.needs_daemon_reload = value == "yes",
             "ExecMainStartTimestampMonotonic" => started = value.parse().unwrap_or(0),
+            "StateChangeTimestampMonotonic" => changed = value.parse().unwrap_or(0),
             "ActiveEnterTimestampMonotonic" => entered = value.parse().unwrap_or(0),
             _ => {}
         }
     }
     // Units without a process of their own only have the time they became active.
     let microseconds = if started > 0 { started } else { entered };
-    state.started = clock
-        .filter(|_| microseconds > 0)
-        .map(|zero| zero + microseconds as f64 / 1e6);
+    let at = |microseconds: u64| {
+        clock
+            .filter(|_| microseconds > 0)
+            .map(|zero| zero + microseconds as f64 / 1e6)
+    };
+    state.started = at(microseconds);
+    state.changed = at(changed);
     state
 }
 
