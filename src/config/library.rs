@@ -9,7 +9,14 @@ use super::source::{Place, Source, Unreadable, read, text_of};
 
 static ROLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/roles");
 static PROFILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
-static INVENTORIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/inventories");
+// File by file: a lab's disks stand in a folder beside them.
+static INVENTORIES: [(&str, &str); 2] = [
+    ("lab.yaml", include_str!("../../inventories/lab.yaml")),
+    (
+        "lab-small.yaml",
+        include_str!("../../inventories/lab-small.yaml"),
+    ),
+];
 
 /// The folders in which `roles/` and `profiles/` are looked for, nearest first.
 #[derive(Debug)]
@@ -128,7 +135,9 @@ impl Library {
 /// An inventory that is shipped in the binary, by its path in the project.
 pub(super) fn embedded_inventory(path: &Path) -> Option<Found> {
     let file = path.strip_prefix("inventories").ok()?.to_str()?;
-    embedded(&INVENTORIES, "inventories", file)
+    let (name, text) = INVENTORIES.iter().find(|(name, _)| *name == file)?;
+    let place = Arc::new(Place::Embedded(format!("inventories/{name}")));
+    Some(text_of(place.clone(), text.as_bytes().to_vec()).map_err(|error| (place, error)))
 }
 
 /// The folder that a file lies in.

@@ -147,7 +147,7 @@ impl Archive {
              chmod \"$mode\" .\n\
              printf '%s\\n' \"$identity\" >\"$new\"\n\
              sed -e '/\\/$/d' -e 's|^\\./||' -e \"s|^|${{to%/}}/|\" <\"$new.list\" |\n\
-             xargs -r -d '\\n' stat -c '%s %Y %n' -- >>\"$new\"\n\
+             xargs -r -d '\\n' sh -c 'find \"$@\" -maxdepth 0 ! -type d -printf \"%s %Ts %p\\n\"' sh >>\"$new\"\n\
              mv -f -- \"$new\" \"$stamp\"\n",
             to = shell::quote(&self.to),
             stamp = shell::quote(&self.stamp()),

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::model::{ArtifactInfo, Change, Text};
+use crate::model::{Action, ArtifactInfo, Change, Text};
 use crate::probe::Probe;
 
 pub mod archive;
@@ -18,20 +18,16 @@ pub mod command;
 mod diff;
 pub mod directory;
 pub mod file;
-pub mod helm_release;
 pub mod image;
 pub mod kernel_module;
 pub mod kubeadm;
 pub mod link;
 pub mod manifest;
-pub mod mount;
 pub mod package;
 pub mod power;
 pub mod reboot;
 pub mod service;
-pub mod swap;
 pub mod sysctl;
-pub mod user;
 pub mod wait;
 mod words;
 
@@ -43,6 +39,16 @@ pub trait Resource: Probe<Finding = Change> + Debug + Send + Sync {
     /// Paths whose content tells, by its time of change, that a service or the host has not seen
     /// it yet. What `then` watches.
     fn writes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether it is the boot that earlier changes of the host wait for.
+    fn boots(&self) -> bool {
+        false
+    }
+
+    /// Acts that take back what it made, for `reset`. Nothing for what a host keeps.
+    fn undo(&self) -> Vec<Action> {
         Vec::new()
     }
 
@@ -151,14 +157,10 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<service::Service>(),
     KindEntry::of::<sysctl::Sysctl>(),
     KindEntry::of::<kernel_module::KernelModule>(),
-    KindEntry::of::<user::User>(),
-    KindEntry::of::<mount::Mount>(),
-    KindEntry::of::<swap::Swap>(),
     KindEntry::of::<archive::Archive>(),
     KindEntry::of::<image::Image>(),
     KindEntry::of::<kubeadm::Kubeadm>(),
     KindEntry::of::<manifest::Manifest>(),
-    KindEntry::of::<helm_release::HelmRelease>(),
     KindEntry::of::<command::Command>(),
     KindEntry::of::<wait::Wait>(),
     KindEntry::of::<reboot::Reboot>(),
