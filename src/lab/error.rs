@@ -63,6 +63,17 @@ pub enum LabError {
         /// Its whole standard error.
         complaint: String,
     },
+    #[error("the BMC emulator did not start")]
+    Emulator {
+        /// What it printed.
+        said: String,
+    },
+    #[error("the BMC '{url}' of {machine} {problem}")]
+    Bmc {
+        machine: String,
+        url: String,
+        problem: String,
+    },
     #[error("machine '{machine}' did not come up: {complaint}")]
     Dead {
         machine: String,
@@ -130,6 +141,10 @@ impl LabError {
             }
             Self::Dead { console, .. } | Self::Late { console, .. } => {
                 format!("its console says more: {}", console.display())
+            }
+            Self::Emulator { said } => format!("it said: {said}"),
+            Self::Bmc { .. } => {
+                "a lab's BMCs listen on this box: https://127.0.0.1:PORT, a port each".into()
             }
             Self::Command { .. } | Self::Start { .. } | Self::File { .. } => return None,
         })

@@ -13,6 +13,7 @@
 //! machine      files, power button, lamp
 //! cgroup       a machine's processes
 //! bmc          the Redfish services beside them
+//! emulator     the process that they run in
 //! ```
 //!
 //! What a container lacks and a server has: a kernel command line, modules and huge pages of its
@@ -22,6 +23,7 @@ mod base;
 pub mod bmc;
 mod cgroup;
 mod command;
+pub mod emulator;
 mod error;
 mod machine;
 mod network;
