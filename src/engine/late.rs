@@ -1,0 +1,78 @@
+//! Late values: made on the host that can make them, when the first act needs them, and kept in
+//! the vault only.
+
+use std::time::Duration;
+
+use super::fleet::Fleet;
+use super::hub::failure;
+use crate::event::Failure;
+use crate::model::{Action, Payload, Secret, Text};
+
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Makes every late value that the acts name and that is not known yet.
+pub(super) async fn provide(fleet: &Fleet, actions: &[Action]) -> Result<(), Failure> {
+    for name in actions.iter().flat_map(texts).flat_map(Text::names) {
+        make(fleet, name).await?;
+    }
+    Ok(())
+}
+
+fn texts(action: &Action) -> Vec<&Text> {
+    let payload = |payload| match payload {
+        &Payload::Text(ref text) => Some(text),
+        _ => None,
+    };
+    match action {
+        Action::Run(script) => vec![script],
+        Action::Feed {
+            script,
+            payload: bytes,
+        } => std::iter::once(script).chain(payload(bytes)).collect(),
+        Action::Write { content, .. } => payload(content).into_iter().collect(),
+        Action::Bmc(_) | Action::Reboot => Vec::new(),
+    }
+}
+
+async fn make(fleet: &Fleet, name: &str) -> Result<(), Failure> {
+    let run = fleet.run();
+    let vault = &run.site.vault;
+    let lock = run.late_lock(name);
+    let _making = lock.lock().await;
+    if vault.holds(name) {
+        return Ok(());
+    }
+    let declared = run.site.roles.values().find_map(|role| role.late.get(name));
+    let Some(late) = declared else {
+        return Err(Failure {
+            message: format!("no role says how the value ‹{name}› is made"),
+            ..Failure::default()
+        });
+    };
+    // A value may be made of others.
+    for inner in late.run.names() {
+        Box::pin(make(fleet, inner)).await?;
+    }
+    let hosts = late.on.hosts(&run.site);
+    let Some(host) = hosts.first() else {
+        return Err(Failure {
+            message: format!("no host is there to make the value ‹{name}›"),
+            hints: vec![format!(
+                "its `on` in the role chooses none; see {}:{}",
+                late.spot.place, late.spot.line
+            )],
+            ..Failure::default()
+        });
+    };
+    let contact = fleet.contact(host).map_err(|error| failure(&error, None))?;
+    let value = contact.value(&late.run, TIMEOUT).await?;
+    if value.is_empty() {
+        return Err(Failure {
+            message: format!("{host} made an empty value for ‹{name}›"),
+            command: Some(late.run.to_string()),
+            ..Failure::default()
+        });
+    }
+    vault.put(name, Secret::new(value));
+    Ok(())
+}
