@@ -1,0 +1,331 @@
+//! What every command that touches machines does: load the files, open a run, and end it with a
+//! summary and an exit code.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::{Chosen, Common, Format, exit, supply};
+use crate::config::{self, Selector, Site};
+use crate::engine::{Fleet, Hearing, Hub, Options, Reach, Run, Stop, Will};
+use crate::event::{CheckCount, HostSummary, Listener, Summary, What};
+use crate::link::Links;
+use crate::link::script::Lease;
+use crate::plan::{self, Choice};
+use crate::report::{self, Recorder, Reporter, Stream, Tee};
+
+/// An open run.
+pub struct Session {
+    pub site: Arc<Site>,
+    pub run: Arc<Run>,
+    pub fleet: Fleet,
+    pub record: PathBuf,
+    command: &'static str,
+    hearing: Hearing,
+}
+
+/// Whether secrets of the inventory are needed.
+pub use config::Secrets;
+
+/// The site, or its faults printed.
+///
+/// # Errors
+/// The exit code for faulty files.
+pub fn load(inventory: &Path, common: &Common, secrets: Secrets) -> Result<Site, i32> {
+    let known = supply::known(secrets);
+    match config::load(inventory, &known.options()) {
+        Ok(site) => Ok(site),
+        Err(faults) => {
+            if common.output == Format::Text {
+                let style = match std::io::stderr().is_terminal() && !no_colour() {
+                    true => config::Style::Colour,
+                    false => config::Style::Plain,
+                };
+                eprintln!("{}", faults.render(style));
+            } else {
+                say!("{}", faults.to_json());
+            }
+            Err(exit::FILES_FAULTY)
+        }
+    }
+}
+
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Runs a future on a runtime of its own.
+pub fn block<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime does not start")?
+        .block_on(future)
+}
+
+/// The folder of run records and of the lab: `.ra-deploy` beside the inventory.
+pub fn state_folder(inventory: &Path, common: &Common) -> PathBuf {
+    match &common.state {
+        Some(folder) => folder.clone(),
+        None => inventory
+            .parent()
+            .unwrap_or(Path::new("."))
+            .join(".ra-deploy"),
+    }
+}
+
+/// Columns of the terminal that this program runs in.
+fn terminal_width() -> Option<usize> {
+    // SAFETY: the structure is the one that TIOCGWINSZ fills; a descriptor that is no terminal
+    // gives an error.
+    unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        [libc::STDERR_FILENO, libc::STDOUT_FILENO]
+            .into_iter()
+            .find(|descriptor| {
+                libc::ioctl(*descriptor, libc::TIOCGWINSZ, &raw mut size) == 0 && size.ws_col > 0
+            })
+            .map(|_| usize::from(size.ws_col))
+    }
+}
+
+fn stream(is_terminal: bool) -> Stream {
+    Stream {
+        terminal: is_terminal.then(|| terminal_width().unwrap_or(80)),
+    }
+}
+
+pub fn report_options(common: &Common) -> report::Options {
+    report::Options::detect(
+        match common.output {
+            Format::Text => report::Format::Text,
+            Format::Json => report::Format::Json,
+            Format::Jsonl => report::Format::JsonLines,
+        },
+        common.verbose,
+        stream(std::io::stdout().is_terminal()),
+        stream(std::io::stderr().is_terminal()),
+        |name| std::env::var(name).ok(),
+    )
+}
+
+impl Session {
+    /// Loads the site and opens a run on the chosen hosts. Nothing is touched yet.
+    ///
+    /// # Errors
+    /// `Ok(Err(code))` when the files are faulty and that was told.
+    pub fn open(
+        command: &'static str,
+        chosen: &Chosen,
+        common: &Common,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        let site = match load(&chosen.inventory, common, Secrets::Read) {
+            Ok(site) => Arc::new(site),
+            Err(code) => return Ok(Err(code)),
+        };
+        let limit = match &chosen.limit {
+            None => None,
+            Some(limit) => match limited(limit, &site) {
+                Ok(selector) => Some(selector),
+                Err((message, help)) => {
+                    eprintln!("error: --limit: {message}\nhelp: {help}");
+                    return Ok(Err(exit::USAGE));
+                }
+            },
+        };
+        let choice = Choice {
+            limit,
+            tags: chosen.tags.clone(),
+        };
+        let walks = plan::compose(&site, &choice);
+        let folder = state_folder(&chosen.inventory, common);
+        let name = run_name(command);
+        let record = folder.join("runs").join(&name);
+        let recorder = Recorder::create(&record).context("the run record cannot be written")?;
+        let mut options = report_options(common);
+        options.record = Some(record.clone());
+        let reporter = Reporter::new(
+            options,
+            Box::new(std::io::stdout()),
+            Box::new(std::io::stderr()),
+        );
+        let listener: Box<dyn Listener> =
+            Box::new(Tee(vec![Box::new(recorder), Box::new(reporter)]));
+        let (hub, hearing) = Hub::open(listener, site.clone());
+        let stop = Stop::default();
+        listen_for_signals(&stop, &hub);
+        hub.tell(What::RunStarted {
+            command: command.to_owned(),
+            site: site.name.clone(),
+            profile: site.profile.as_ref().map(|profile| profile.name.clone()),
+            hosts: walks.iter().map(|walk| walk.host.name.clone()).collect(),
+            run: name.clone(),
+        });
+        for warning in &site.warnings.faults {
+            hub.warn(None, warning.message.clone());
+        }
+        let run = Arc::new(Run::new(
+            site.clone(),
+            supply::open()?,
+            hub,
+            Links::new(Default::default()),
+            stop,
+            Lease {
+                run: name,
+                holder: holder(),
+                seconds: 0,
+            },
+            Options {
+                parallel: common.parallel,
+                facts: Some(folder.join("facts")),
+                ..Options::default()
+            },
+        ));
+        let fleet = Fleet::new(run.clone(), walks);
+        Ok(Ok(Self {
+            site,
+            run,
+            fleet,
+            record,
+            command,
+            hearing,
+        }))
+    }
+
+    /// Hangs up, tells the summary and gives the exit code: the given one, or what the hosts'
+    /// ends and an interruption make of it.
+    ///
+    /// # Errors
+    /// What was asked for could not be written.
+    pub async fn finish(self, code: i32, checks: Option<CheckCount>) -> anyhow::Result<i32> {
+        let hosts = self.fleet.summaries().await;
+        self.fleet.close().await;
+        let interrupted = self.run.stop.will() > Will::Go;
+        let code = self.exit_code(code, interrupted, &hosts);
+        self.run.hub.tell(What::RunFinished(Summary {
+            command: self.command.to_owned(),
+            seconds: self.run.hub.seconds(),
+            hosts,
+            checks,
+            interrupted,
+            exit_code: code,
+        }));
+        // Every hub has to be gone before the listening thread ends.
+        drop(self.fleet);
+        drop(self.run);
+        self.hearing.finish();
+        Ok(code)
+    }
+
+    /// The same without a summary: for commands whose result is what they printed.
+    ///
+    /// # Errors
+    /// None so far.
+    pub async fn finish_quietly(self, code: i32) -> anyhow::Result<i32> {
+        let hosts = self.fleet.summaries().await;
+        self.fleet.close().await;
+        let code = self.exit_code(code, self.run.stop.will() > Will::Go, &hosts);
+        drop(self.fleet);
+        drop(self.run);
+        self.hearing.finish();
+        Ok(code)
+    }
+
+    fn exit_code(&self, code: i32, interrupted: bool, hosts: &[HostSummary]) -> i32 {
+        if interrupted {
+            return exit::INTERRUPTED;
+        }
+        let lost = hosts.iter().filter(|host| host.failure.is_some()).count();
+        if lost == 0 || code == exit::FILES_FAULTY {
+            return code;
+        }
+        let untouched = self.fleet.members().iter().all(|member| {
+            matches!(member.reach(), Reach::Lost(_)) && member.answers().iter().next().is_none()
+        });
+        if untouched {
+            return exit::UNREACHABLE;
+        }
+        let vital = self.fleet.members().iter().any(|member| {
+            matches!(member.reach(), Reach::Lost(_))
+                && self
+                    .site
+                    .groups
+                    .get("control-plane")
+                    .is_some_and(|group| group.iter().any(|host| host == member.host()))
+        });
+        if lost == hosts.len() || (vital && self.command == "apply") {
+            exit::RUN_FAILED
+        } else {
+            exit::QUARANTINED
+        }
+    }
+}
+
+/// The hosts of `--limit`, or what is wrong with it and what to do.
+fn limited(text: &str, site: &Site) -> Result<Selector, (String, String)> {
+    let selector = Selector::parse(text).map_err(|fault| (fault.message, fault.help))?;
+    match selector.unknown(site) {
+        Some(unknown) => Err(unknown),
+        None => Ok(selector),
+    }
+}
+
+/// Time first, so that records sort; the process keeps two runs of one second apart.
+fn run_name(command: &str) -> String {
+    let now = jiff::Timestamp::now();
+    format!(
+        "{}-{command}-{}",
+        now.strftime("%Y%m%dT%H%M%SZ"),
+        std::process::id()
+    )
+}
+
+/// Who holds a host, for whoever finds it taken.
+fn holder() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{}", host.trim())
+}
+
+/// The first Ctrl-C or SIGTERM lets running steps finish; the second stops now.
+fn listen_for_signals(stop: &Stop, hub: &Hub) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    let stop = stop.clone();
+    let hub = hub.weak();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            let will = stop.ask();
+            if let Some(hub) = hub.upgrade() {
+                hub.warn(
+                    None,
+                    match will {
+                        Will::Now => "stopping now",
+                        _ => "stopping: running steps finish, no new ones begin; again to stop now",
+                    },
+                );
+            }
+        }
+    });
+}
+
+/// Asks on the terminal.
+pub fn confirm(question: &str) -> anyhow::Result<bool> {
+    use std::io::Write;
+    eprint!("{question} [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

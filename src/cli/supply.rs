@@ -1,0 +1,143 @@
+//! The catalogue and the store as the engine wants them, and what the files may name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+
+use crate::artifact::{Catalogue, Sources, Store, cache_folder};
+use crate::check;
+use crate::config::{KindShape, Options, Secrets};
+use crate::engine::{Pending, Supply, failure};
+use crate::event::{Failure, Preparation};
+use crate::fact;
+use crate::model::ArtifactInfo;
+use crate::model::artifact::Artifacts;
+use crate::resource;
+
+/// What the files may name: kinds, artifacts, facts, checks.
+pub struct Known {
+    pub secrets: Secrets,
+    pub kinds: Vec<KindShape>,
+    pub artifacts: Vec<String>,
+    pub facts: Vec<String>,
+    pub checks: Vec<String>,
+}
+
+impl Known {
+    pub fn options(&self) -> Options<'_> {
+        Options {
+            secrets: self.secrets,
+            kinds: &self.kinds,
+            artifacts: &self.artifacts,
+            facts: &self.facts,
+            checks: &self.checks,
+            today: None,
+        }
+    }
+}
+
+pub fn known(secrets: Secrets) -> Known {
+    Known {
+        secrets,
+        kinds: resource::KINDS
+            .iter()
+            .map(|kind| KindShape {
+                name: kind.name,
+                summary: kind.summary,
+                example: kind.example,
+                schema: kind.schema,
+            })
+            .collect(),
+        artifacts: Catalogue::embedded()
+            .map(|catalogue| catalogue.names())
+            .unwrap_or_default(),
+        facts: fact::names(),
+        checks: check::NATIVE
+            .iter()
+            .map(|check| check.name.to_owned())
+            .collect(),
+    }
+}
+
+/// The store that runs take artifacts from.
+pub fn open() -> anyhow::Result<Arc<dyn Supply>> {
+    let catalogue = Catalogue::embedded().context("the catalogue in the binary")?;
+    let store = Store::new(cache_folder(), Sources::from_environment()?);
+    Ok(Arc::new(Shelf {
+        catalogue,
+        store,
+        identities: Mutex::default(),
+    }))
+}
+
+struct Shelf {
+    catalogue: Catalogue,
+    store: Store,
+    /// Computing an identity reads a whole go.sum; a plan asks for the same ones for every host.
+    identities: Mutex<BTreeMap<String, Option<ArtifactInfo>>>,
+}
+
+impl Artifacts for Shelf {
+    fn info(&self, name: &str) -> Option<ArtifactInfo> {
+        self.identities
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(name.to_owned())
+            .or_insert_with(|| self.catalogue.info(name))
+            .clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.catalogue.names()
+    }
+}
+
+impl Supply for Shelf {
+    fn ensure<'a>(
+        &'a self,
+        names: &'a [String],
+        tell: &'a (dyn Fn(Preparation) + Send + Sync),
+    ) -> Pending<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            // Building blocks for minutes; the runtime's other work goes on.
+            tokio::task::block_in_place(|| {
+                let mut left = names.len();
+                for name in names {
+                    let told = |progress: crate::artifact::Progress| {
+                        tell(Preparation {
+                            subject: progress.subject,
+                            state: progress.state,
+                            done: progress.done,
+                            total: progress.total,
+                            left,
+                        });
+                    };
+                    self.store
+                        .ensure(&self.catalogue, name, &told)
+                        .map_err(|error| {
+                            let hint = error.hint();
+                            failure(&error, Some(hint))
+                        })?;
+                    left -= 1;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn find(&self, artifact: &str, file: Option<&str>) -> Result<PathBuf, String> {
+        let stored = self
+            .store
+            .find(&self.catalogue, artifact)
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| format!("the artifact {artifact} is not ready"))?;
+        self.store.path(&stored, file).ok_or_else(|| {
+            format!(
+                "the artifact {artifact} has no file {}",
+                file.unwrap_or_default()
+            )
+        })
+    }
+}
