@@ -1,0 +1,42 @@
+# The README's two commands, and what they are made of.
+#
+#   make demo              a cluster of 3+2 on this box, brought up and verified; SIZE=small is 1+1
+#   make test              everything: format, lints, unit, data and golden tests, a live cluster
+#   make test-quick        the same without machines
+#   make bench             the figures, as ratios
+#   make down              takes the demo's machines away
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+SIZE ?= full
+INVENTORY := inventories/lab$(if $(filter small,$(SIZE)),-small).yaml
+PROGRAM := target/release/ra-deploy
+
+.PHONY: demo test test-quick test-live bench down setup build
+
+demo: setup build
+	tests/demo $(PROGRAM) $(INVENTORY)
+
+down:
+	$(PROGRAM) lab down inventories/lab.yaml
+	$(PROGRAM) lab down inventories/lab-small.yaml
+
+setup:
+	tests/setup
+
+build:
+	cargo build --release --locked
+
+test: setup test-quick test-live
+
+test-quick:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+
+test-live: build
+	tests/live $(PROGRAM)
+
+bench: setup build
+	benches/run $(PROGRAM)
