@@ -204,7 +204,7 @@ async fn staged_job(
     reply: &Reply,
 ) -> Result<Option<String>, Error> {
     let client = survey.client;
-    let made = task::of_reply(client, reply);
+    let made = task::resource(reply).or_else(|| task::of_reply(client, reply));
     let path = match (made, &bios.settings) {
         (Some(path), _) => path,
         (None, Some(settings)) => {
@@ -222,13 +222,17 @@ async fn staged_job(
     // A reset before the job is scheduled would miss it.
     let start = Instant::now();
     loop {
-        match fetch(client, &path).await {
-            Ok(job) => match task::standing(&job.body) {
+        match client
+            .send(&Request::get(&path))
+            .await
+            .map(|reply| reply.json())
+        {
+            Ok(job) => match task::standing(&job) {
                 Some(Standing::Failed(state)) => {
                     return Err(Error::Task {
                         what: "the BIOS settings".into(),
                         state,
-                        messages: task::task_messages(&job.body),
+                        messages: task::task_messages(&job),
                     });
                 }
                 Some(Standing::Queued(state)) if state != "New" => break,

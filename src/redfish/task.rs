@@ -29,15 +29,20 @@ pub(super) fn of_reply(client: &Client, reply: &Reply) -> Option<String> {
         .header("location")
         .and_then(|place| client.address(place).ok())
         .map(|url| path_of(&url));
+    match location {
+        Some(path) if reply.status == 202 || names_task(&path) => Some(path),
+        _ => resource(reply),
+    }
+}
+
+/// The task that an answer carries as its body. Its monitor, in `Location`, says nothing but
+/// 'not yet' until the task has ended.
+pub(super) fn resource(reply: &Reply) -> Option<String> {
     let body = reply.json();
     let is_task = text(&body, "@odata.type").is_some_and(|kind| {
         kind.starts_with("#Task.") || kind.starts_with("#Job.") || kind.starts_with("#DellJob.")
     });
-    match location {
-        Some(path) if reply.status == 202 || names_task(&path) => Some(path),
-        _ if is_task => link(&body),
-        _ => None,
-    }
+    link(&body).filter(|_| is_task)
 }
 
 fn names_task(path: &str) -> bool {

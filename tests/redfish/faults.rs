@@ -1,0 +1,1 @@
+//! Each fault of the emulator: survived, or told in words that say what to do.

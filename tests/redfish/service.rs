@@ -1,0 +1,1 @@
+//! A service that somebody else wrote, at the address in `REDFISH_URL`.
