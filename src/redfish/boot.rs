@@ -66,6 +66,13 @@ pub(super) async fn set(
             return Ok(());
         }
         let waited = start.elapsed();
+        if waited * 4 > client.options.read_back_budget && !differs(&lasting(wanted), &now) {
+            listener(Progress::Note(
+                "the BMC takes a boot override for good only; it has to be disabled after the boot"
+                    .into(),
+            ));
+            return Ok(());
+        }
         if waited + client.options.poll > client.options.read_back_budget {
             return Err(Error::NotProven {
                 what: "the boot override".into(),
@@ -88,6 +95,15 @@ fn differs(wanted: &BootOverride, now: &BootOverride) -> bool {
         || unmet(&wanted.mode, &now.mode)
         || unmet(&wanted.uefi_target, &now.uefi_target)
         || unmet(&wanted.http_boot_uri, &now.http_boot_uri)
+}
+
+/// What some BMCs make of an override that is wanted once (ironic).
+fn lasting(wanted: &BootOverride) -> BootOverride {
+    let mut lasting = wanted.clone();
+    if lasting.enabled.as_deref() == Some("Once") {
+        lasting.enabled = Some("Continuous".into());
+    }
+    lasting
 }
 
 fn shown(now: &BootOverride) -> String {

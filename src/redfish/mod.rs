@@ -17,6 +17,7 @@ mod options;
 mod power;
 mod quirks;
 mod registry;
+mod retry;
 mod session;
 mod survey;
 mod system;
@@ -111,18 +112,36 @@ impl Bmc {
     pub async fn act(&self, act: &BmcAct, progress: Listener<'_>) -> Result<(), Error> {
         // Written to for as long as it takes: nobody reads in between what is about to change.
         let mut cache = self.cache.write().await;
-        *cache = Cache::default();
-        let survey = Survey {
-            client: &self.client,
-            cache: &cache,
-        };
-        let outcome = match act {
-            BmcAct::StageBios { attributes } => bios::stage(&survey, attributes, progress).await,
-            BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
-            BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
-        };
-        *cache = Cache::default();
-        outcome
+        let mut lost = 0;
+        loop {
+            *cache = Cache::default();
+            let survey = Survey {
+                client: &self.client,
+                cache: &cache,
+            };
+            let outcome = match act {
+                BmcAct::StageBios { attributes } => {
+                    bios::stage(&survey, attributes, progress).await
+                }
+                BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
+                BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
+            };
+            *cache = Cache::default();
+            match outcome {
+                // An answer got lost on its way. Each act begins by looking at what is there
+                // already, so that beginning again repeats only what did not happen.
+                Err(Error::Unreachable {
+                    arrival: Arrival::Possible,
+                    ..
+                }) if lost < 3 => {
+                    lost += 1;
+                    progress(Progress::Note(
+                        "the BMC broke off an answer; looking at what came of it".into(),
+                    ));
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Forgets what was read, so that the next questions see the BMC as it is now.

@@ -83,8 +83,11 @@ pub(super) async fn bring(
     let now = hand.look().await?;
     match goal {
         PowerGoal::On => hand.on(&now).await,
-        PowerGoal::Off => hand.first_of(&[&SHUT_DOWN, &FORCE_OFF], &now).await,
-        PowerGoal::ForceOff => hand.first_of(&[&FORCE_OFF], &now).await,
+        PowerGoal::Off => {
+            hand.first_of(&[&SHUT_DOWN, &FORCE_OFF, &FORCE_OFF], &now)
+                .await
+        }
+        PowerGoal::ForceOff => hand.first_of(&[&FORCE_OFF, &FORCE_OFF], &now).await,
         PowerGoal::Restart | PowerGoal::ForceRestart if now.is("Off") => hand.on(&now).await,
         PowerGoal::Restart => hand.restart(&now, &[&RESTART, &FORCE_RESTART]).await,
         PowerGoal::ForceRestart => hand.restart(&now, &[&FORCE_RESTART]).await,
@@ -113,7 +116,7 @@ impl Hand<'_> {
     }
 
     async fn on(&self, now: &Witness) -> Result<(), Error> {
-        self.first_of(&[&TURN_ON], now).await?;
+        self.first_of(&[&TURN_ON, &TURN_ON], now).await?;
         if now.is("On") {
             return Ok(());
         }
@@ -175,9 +178,9 @@ impl Hand<'_> {
         }
         let gentle = ways.iter().any(|way| way.name == RESTART.name) && !now.shows_restarts();
         let off: &[&Way] = if gentle {
-            &[&SHUT_DOWN, &FORCE_OFF]
+            &[&SHUT_DOWN, &FORCE_OFF, &FORCE_OFF]
         } else {
-            &[&FORCE_OFF]
+            &[&FORCE_OFF, &FORCE_OFF]
         };
         let now = self.look().await?;
         self.first_of(off, &now).await?;
@@ -185,7 +188,8 @@ impl Hand<'_> {
         self.on(&off).await
     }
 
-    /// The first of the ways that gets there, each with its own budget.
+    /// The first of the ways that gets there, each with its own budget. The last one may come
+    /// twice: a BMC can swallow a single press.
     async fn first_of(&self, ways: &[&Way], now: &Witness) -> Result<(), Error> {
         let mut last = Error::Unsupported {
             what: ways.last().map_or("reset", |way| way.name).into(),

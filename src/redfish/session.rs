@@ -14,7 +14,7 @@ use reqwest::header::HeaderValue;
 use serde_json::json;
 
 use super::document::{Document, link};
-use super::error::Error;
+use super::error::{Arrival, Error};
 use super::links;
 use super::message::{Meaning, meaning, messages_of, sentence};
 use super::transport::{Access, Client, Reply, Request};
@@ -152,8 +152,23 @@ impl Client {
                 json!({"UserName": user, "Password": self.endpoint.password.reveal()}),
             )
         };
+        let mut outcome = self.send(&request).await;
+        // A login whose answer got lost may have left a session that only its timeout ends; that
+        // is the smaller harm than to lose the host.
+        for _ in 0..2 {
+            if !matches!(
+                outcome,
+                Err(Error::Unreachable {
+                    arrival: Arrival::Possible,
+                    ..
+                })
+            ) {
+                break;
+            }
+            tokio::time::sleep(self.options.pause).await;
+            outcome = self.send(&request).await;
+        }
         self.counters.sessions.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.send(&request).await;
         let login = |reason: String| Error::Login {
             user: user.clone(),
             reason,

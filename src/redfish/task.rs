@@ -9,7 +9,8 @@ use super::error::Error;
 use super::links::{path_of, tidy};
 use super::message::{Message, messages_of};
 use super::options::{Listener, Progress};
-use super::transport::{Client, Reply, Request, retry_after};
+use super::retry::retry_after;
+use super::transport::{Client, Reply, Request};
 
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

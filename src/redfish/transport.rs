@@ -1,14 +1,11 @@
-//! Requests to one BMC: gated, counted, and repeated by meaning.
+//! One request to one BMC: addressed, gated, counted.
 //!
-//! A GET is repeated when nothing came back or the BMC is not ready. Anything else is repeated
-//! only when it cannot have arrived, or the BMC said that it was too early. Writes never reuse a
-//! connection, so that 'the connection was never made' can be told from 'it broke' (some BMCs
-//! reset reused connections; libredfish).
+//! Writes never reuse a connection, so that 'the connection was never made' can be told from 'it
+//! broke' (some BMCs reset reused connections; libredfish).
 
 use std::error::Error as StdError;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
@@ -16,10 +13,10 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::error::{Arrival, Error};
-use super::message::{Meaning, Message, meaning, messages, sentence};
+use super::message::{Message, messages};
 use super::options::{Counters, Options};
 use super::session::{Auth, Login};
-use super::{links, trust};
+use super::trust;
 use crate::model::Endpoint;
 
 /// More than the largest registry; a bound against an answer without end.
@@ -106,7 +103,9 @@ pub(super) struct Client {
     pub counters: Counters,
     pub login: Login,
     pub origin: String,
-    base: Url,
+    /// Requests that were answered with success so far.
+    pub(super) answered: AtomicU64,
+    pub(super) base: Url,
     reader: reqwest::Client,
     pub(super) writer: reqwest::Client,
     gate: Semaphore,
@@ -166,6 +165,7 @@ impl Client {
             writer: build(0)?,
             origin: base.origin().ascii_serialization(),
             base,
+            answered: AtomicU64::new(0),
             gate: Semaphore::new(options.gate.max(1)),
             counters: Counters::default(),
             login: Login::default(),
@@ -188,137 +188,6 @@ impl Client {
             Ok(url)
         } else {
             Err(malformed("the link leads to another machine"))
-        }
-    }
-
-    /// Sends a request until it is answered with success, is refused, or a budget is spent.
-    pub async fn send(&self, request: &Request) -> Result<Reply, Error> {
-        let start = Instant::now();
-        let mut request = request.clone();
-        let mut pause = self.options.pause;
-        let mut renewed = false;
-        let mut hops = 0;
-        let mut encoding = "identity";
-        let reads = request.method == Method::GET;
-        loop {
-            self.login.check_open(&self.origin)?;
-            let ticket = self.login.ticket();
-            let auth = match request.access {
-                Access::LoggedIn => ticket.auth.clone(),
-                Access::Open => Auth::None,
-            };
-            let (error, wait, budget) = match self.attempt(&request, &auth, encoding).await {
-                Ok(reply) if (200..300).contains(&reply.status) => return Ok(reply),
-                Ok(reply)
-                    if reply.status == 401 && request.access == Access::LoggedIn && !renewed =>
-                {
-                    renewed = true;
-                    Box::pin(self.renew(ticket.generation)).await?;
-                    continue;
-                }
-                // Registries of iLO are stored compressed and refused otherwise (sushy).
-                Ok(reply) if reply.status == 406 && reads && encoding == "identity" => {
-                    encoding = "gzip";
-                    continue;
-                }
-                Ok(reply) if matches!(reply.status, 301 | 302 | 307 | 308) && hops < 4 => {
-                    hops += 1;
-                    request.path = self.redirected(&request.path, &reply)?;
-                    continue;
-                }
-                Ok(reply) => {
-                    let asked = retry_after(&reply);
-                    match self.judge(&request, &reply, start.elapsed()) {
-                        error @ Error::NotReady { .. } => {
-                            (error, asked.unwrap_or(pause), self.options.ready_budget)
-                        }
-                        error => return Err(error),
-                    }
-                }
-                Err(error) => match &error {
-                    Error::Unreachable { arrival, .. }
-                        if reads || *arrival == Arrival::Impossible =>
-                    {
-                        (error, pause, self.options.silence_budget)
-                    }
-                    _ => return Err(error),
-                },
-            };
-            if start.elapsed() + wait > budget {
-                return Err(error);
-            }
-            tracing::debug!(path = request.path, %error, ?wait, "trying again");
-            tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(self.options.pause_cap);
-        }
-    }
-
-    fn redirected(&self, path: &str, reply: &Reply) -> Result<String, Error> {
-        let to = reply.header("location").unwrap_or_default();
-        let target = self.base.join(path).and_then(|from| from.join(to));
-        match target {
-            Ok(url) if url.origin() == self.base.origin() && links::path_of(&url) != path => {
-                Ok(links::path_of(&url))
-            }
-            _ => Err(Error::Redirect {
-                origin: self.origin.clone(),
-                path: path.to_owned(),
-                to: to.to_owned(),
-            }),
-        }
-    }
-
-    /// The error that an answer without success stands for.
-    fn judge(&self, request: &Request, reply: &Reply, waited: Duration) -> Error {
-        let messages = reply.messages();
-        let method = request.method.to_string();
-        let path = request.path.clone();
-        let reason = match sentence(&messages) {
-            words if words.is_empty() => format!("status {}", reply.status),
-            words => words,
-        };
-        let user = self.endpoint.user.clone();
-        match (meaning(reply.status, &messages), reply.status) {
-            (Meaning::PasswordChange, _) => Error::PasswordChange { user },
-            // A gateway's answer does not say whether a write went through.
-            (Meaning::NotReady, 502 | 504)
-                if request.method != Method::GET
-                    && messages.iter().all(|message| message.id.is_empty()) =>
-            {
-                Error::Refused {
-                    method,
-                    path,
-                    status: reply.status,
-                    messages,
-                }
-            }
-            (Meaning::NotReady, _) => Error::NotReady {
-                method,
-                path,
-                waited,
-                reason,
-            },
-            (_, 401) => Error::Login { user, reason },
-            (_, 403) if request.access == Access::LoggedIn => Error::Forbidden {
-                method,
-                path,
-                reason,
-            },
-            (_, 404) => Error::Missing { path },
-            (_, status @ 300..=399) => Error::Redirect {
-                origin: self.origin.clone(),
-                path,
-                to: format!(
-                    "{} (status {status})",
-                    reply.header("location").unwrap_or("nowhere")
-                ),
-            },
-            (_, status) => Error::Refused {
-                method,
-                path,
-                status,
-                messages,
-            },
         }
     }
 
@@ -431,21 +300,15 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
     while let Some(next) = last.source() {
         last = next;
     }
-    last.to_string()
-}
-
-/// `Retry-After`: seconds, or an HTTP date.
-pub(super) fn retry_after(reply: &Reply) -> Option<Duration> {
-    let value = reply.header("retry-after")?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    let words = last.to_string();
+    if words.contains("close_notify")
+        || words.contains("unexpected EOF")
+        || words.contains("connection closed before")
+    {
+        "it closed the connection without an answer".to_owned()
+    } else {
+        words
     }
-    let moment = httpdate::parse_http_date(value).ok()?;
-    Some(
-        moment
-            .duration_since(std::time::SystemTime::now())
-            .unwrap_or_default(),
-    )
 }
 
 #[cfg(test)]
@@ -465,27 +328,5 @@ mod tests {
         assert!(base("ftp://192.0.2.1").is_err());
         let secret = base("https://root:canary@192.0.2.1").unwrap_err();
         assert!(!format!("{secret:?}").contains("canary"));
-    }
-
-    #[test]
-    fn retry_after_is_a_number_or_a_date() {
-        let reply = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-after", value.parse().unwrap());
-            Reply {
-                status: 503,
-                headers,
-                body: vec![],
-            }
-        };
-        assert_eq!(retry_after(&reply("7")), Some(Duration::from_secs(7)));
-        let soon = std::time::SystemTime::now() + Duration::from_secs(30);
-        let wait = retry_after(&reply(&httpdate::fmt_http_date(soon))).unwrap();
-        assert!(wait <= Duration::from_secs(30) && wait > Duration::from_secs(20));
-        assert_eq!(
-            retry_after(&reply("Wed, 21 Oct 2015 07:28:00 GMT")),
-            Some(Duration::ZERO)
-        );
-        assert_eq!(retry_after(&reply("soon")), None);
     }
 }

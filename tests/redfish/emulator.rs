@@ -63,7 +63,10 @@ pub async fn start_with(
     .expect("an emulator");
     Emulated {
         endpoint: Endpoint {
-            url: format!("https://{}", running.addresses["w01"]),
+            url: format!(
+                "https://{}",
+                running.addresses.values().next().expect("one BMC")
+            ),
             user: "admin".into(),
             password: Secret::new("password"),
             trust: Trust::Pin(running.fingerprint.clone()),

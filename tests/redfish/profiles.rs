@@ -78,6 +78,24 @@ pub async fn applied(bmc: &Bmc, name: &str, value: &Value) {
     }
 }
 
+/// The boot under way has ended: what is staged earlier may be applied by it.
+async fn up(bmc: &Bmc) {
+    for _ in 0..100 {
+        bmc.forget().await;
+        let system: SystemState = ask(bmc, BmcQuery::System).await;
+        let post = bmc
+            .answer(&BmcQuery::Documents(LinkPath(
+                "system/Oem/Hpe/PostState".into(),
+            )))
+            .await
+            .unwrap();
+        match (system.boot_progress.as_deref(), post[0].as_str()) {
+            (Some("OSRunning"), _) | (None, Some("FinishedPost")) => return,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
 pub async fn sessions_left(emulated: &Emulated) -> usize {
     let bmc = emulated.connect().await.expect("a connection");
     let path = LinkPath("root/Links/Sessions/*".into());
@@ -95,6 +113,7 @@ pub async fn round(emulated: &Emulated) -> u64 {
     let hardware: Value = ask(&bmc, BmcQuery::Hardware).await;
     assert!(hardware["summary"]["serial"].is_string(), "{hardware}");
     done(&bmc, BmcAct::Power(PowerGoal::On)).await;
+    up(&bmc).await;
     let change = some_change(&bmc).await;
     if let Some((name, value)) = &change {
         let attributes = BTreeMap::from([(name.clone(), value.clone())]);
