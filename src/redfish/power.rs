@@ -208,6 +208,12 @@ impl Hand<'_> {
             if reached {
                 return Ok(());
             }
+            // Again the same way: only where it was taken and nothing came of it.
+            if tried.is_some_and(|before| before.name == way.name)
+                && !matches!(last, Error::NotProven { .. })
+            {
+                break;
+            }
             if let Some(before) = tried {
                 (self.listener)(Progress::Escalating {
                     from: before.name.into(),
@@ -263,10 +269,15 @@ impl Hand<'_> {
         loop {
             match client.send(&request).await {
                 Ok(_) => return Ok(()),
-                Err(Error::Unreachable {
-                    arrival: Arrival::Possible,
-                    ..
-                }) => return Ok(()),
+                Err(
+                    Error::Unreachable {
+                        arrival: Arrival::Possible,
+                        ..
+                    }
+                    | Error::Refused {
+                        status: 502 | 504, ..
+                    },
+                ) => return Ok(()),
                 Err(error) if quirks::reset_refused_for_state(&error) => {
                     let wanted = if kind.contains("Off") || kind.contains("Shutdown") {
                         "Off"

@@ -173,14 +173,15 @@ async fn a_reset_whose_answer_got_lost_is_looked_for_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_write_is_repeated_when_the_bmc_says_too_early_and_not_after_a_gateways_error() {
+async fn a_reset_is_repeated_when_the_bmc_says_too_early() {
     for (answer, expected) in [
         (
             Answer::message(400, "iLO.2.14.UnableToModifyDuringSystemPOST", "POST"),
             3,
         ),
         (Answer::empty(503), 3),
-        (Answer::empty(502), 1),
+        // A gateway's error says nothing: looked for, and pressed once more when it is not there.
+        (Answer::empty(502), 2),
     ] {
         let tree = Tree::host();
         tree.set(SYSTEM, "/PowerState", json!("Off"));
@@ -230,7 +231,51 @@ async fn reset_types_may_stand_in_an_action_info() {
     // The handler turns the power on at any request, so ask for off: only ForceOff is offered.
     let (outcome, _) = act(&fake, BmcAct::Power(PowerGoal::Off)).await;
     outcome.unwrap_err();
-    assert_eq!(resets(&fake), ["ForceOff"]);
+    assert_eq!(resets(&fake), ["ForceOff", "ForceOff"]);
+}
+
+#[tokio::test]
+async fn a_patch_is_not_repeated_after_a_gateways_error() {
+    let tree = Tree::host();
+    let fake = serve(&tree, |seen, _| {
+        (seen.method == "PATCH").then(|| Answer::empty(502))
+    })
+    .await;
+    let error = act(&fake, wish(&[("Smt", json!("On"))]))
+        .await
+        .0
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::Refused { status: 502, .. }),
+        "{error}"
+    );
+    assert_eq!(fake.writes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_patch_whose_answer_got_lost_is_looked_for() {
+    for took_effect in [true, false] {
+        let tree = Tree::host();
+        let left = AtomicUsize::new(1);
+        let fake = serve(&tree, move |seen, tree| {
+            let lost = seen.method == "PATCH"
+                && left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                        left.checked_sub(1)
+                    })
+                    .is_ok();
+            if !lost {
+                return None;
+            }
+            if took_effect {
+                tree.serve(seen);
+            }
+            Some(Answer::hang_up())
+        })
+        .await;
+        act(&fake, wish(&[("Smt", json!("On"))])).await.0.unwrap();
+        assert_eq!(fake.writes().len(), if took_effect { 1 } else { 2 });
+    }
 }
 
 fn wish(pairs: &[(&str, Value)]) -> BmcAct {
