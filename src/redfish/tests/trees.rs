@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::Bmc;
 use super::super::testing::{Answer, Fake, Seen, swift};
-use crate::model::bmc::BmcQuery;
+use crate::model::bmc::{BiosRegistry, BmcQuery};
 
 pub type Documents = BTreeMap<String, Value>;
 
@@ -88,10 +88,13 @@ async fn hardware(documents: Documents) -> (Value, Vec<String>) {
     (answer, fake.lines())
 }
 
+fn key(name: &str) -> Value {
+    let path = data().join(format!("key/{name}.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 async fn matches_its_key(name: &str) {
-    let key: Value =
-        serde_json::from_slice(&std::fs::read(data().join(format!("key/{name}.json"))).unwrap())
-            .unwrap();
+    let key = key(name);
     let (answer, lines) = hardware(tree(name)).await;
     let (expected, found) = (
         key["summary"].as_object().unwrap(),
@@ -145,4 +148,42 @@ async fn dmtf_rackmount_gives_its_key() {
 #[tokio::test]
 async fn dmtf_tower_gives_its_key() {
     matches_its_key("dmtf-public-tower").await;
+}
+
+/// The registry of each tree, against what the key counted in it.
+#[tokio::test]
+async fn registries_are_found_and_read_whole() {
+    for name in ["dell", "hpe", "dmtf-public-rackmount1"] {
+        let documents = Arc::new(tree(name));
+        let fake = Fake::start(move |seen| serve(&documents, seen)).await;
+        let bmc = Bmc::connect(fake.endpoint(), swift()).await.unwrap();
+        let answer = bmc.answer(&BmcQuery::BiosRegistry).await.unwrap();
+        bmc.close().await;
+        let registry: BiosRegistry = serde_json::from_value(answer).unwrap();
+        let key = key(name);
+        let system = key["primary_system"].as_str().unwrap();
+        let expected = &key["systems"][system]["bios"]["registry"];
+        if expected["present"] == false {
+            assert!(registry.absent.unwrap().contains("no registry"), "{name}");
+            continue;
+        }
+        assert_eq!(
+            json!(registry.attributes.len()),
+            expected["attribute_count"],
+            "{name}"
+        );
+        let read_only = registry
+            .attributes
+            .values()
+            .filter(|attribute| attribute.read_only);
+        assert_eq!(json!(read_only.count()), expected["read_only"], "{name}");
+        let mut kinds = BTreeMap::new();
+        for attribute in registry.attributes.values() {
+            *kinds.entry(attribute.kind.clone().unwrap()).or_insert(0) += 1;
+            if attribute.kind.as_deref() == Some("Enumeration") {
+                assert!(!attribute.allowed.is_empty(), "{name}: {attribute:?}");
+            }
+        }
+        assert_eq!(json!(kinds), expected["types"], "{name}");
+    }
 }
