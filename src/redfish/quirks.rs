@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::document::{Document, text};
+use super::document::{Document, text, truth};
 use super::error::Error;
 
 /// An entry of `Members` that holds more than its link is taken for the member itself only with
@@ -13,6 +13,27 @@ pub(super) fn expanded_member_is_whole(entry: &Value) -> bool {
     ["@odata.id", "@odata.type", "Id", "Name"]
         .iter()
         .all(|key| text(entry, key).is_some())
+}
+
+/// Whether the service root offers `$expand` of members, and is believed: AMI leaves properties
+/// out of expanded members (nv-redfish), also where the tray's vendor is another (`Oem.Ami`).
+pub(super) fn expands_truly(root: &Document) -> bool {
+    let offers = root
+        .at("/ProtocolFeaturesSupported/ExpandQuery")
+        .is_some_and(|expand| {
+            ["NoLinks", "ExpandAll"]
+                .iter()
+                .any(|key| truth(expand, key) == Some(true))
+                && truth(expand, "Levels") != Some(false)
+        });
+    let ami = root
+        .text("Vendor")
+        .is_some_and(|vendor| vendor.starts_with("AMI"))
+        || root
+            .at("/Oem")
+            .and_then(Value::as_object)
+            .is_some_and(|oem| oem.keys().any(|key| key.eq_ignore_ascii_case("ami")));
+    offers && !ami
 }
 
 /// The ETags to try for a write, in order. A document's own comes first; AMI refuses its own and

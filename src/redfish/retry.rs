@@ -12,7 +12,7 @@ use super::error::{Arrival, Error};
 use super::links;
 use super::message::{Meaning, meaning, sentence};
 use super::session::Auth;
-use super::transport::{Access, Client, Reply, Request};
+use super::transport::{Access, Client, Patience, Reply, Request};
 
 impl Client {
     /// Sends a request until it is answered with success, is refused, or a budget is spent.
@@ -90,7 +90,7 @@ impl Client {
                     _ => return Err(error),
                 },
             };
-            if start.elapsed() + wait > budget {
+            if start.elapsed() + wait > budget || request.patience == Patience::Once {
                 return Err(error);
             }
             tracing::debug!(path = request.path, %error, ?wait, "trying again");

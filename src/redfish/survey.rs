@@ -11,7 +11,7 @@ use super::document::{Document, link, text};
 use super::error::Error;
 use super::links::{identity, tidy};
 use super::message::{messages_of, sentence};
-use super::transport::{Client, Request};
+use super::transport::{Client, Patience, Request};
 use super::{quirks, system};
 
 pub(super) const ROOT: &str = "/redfish/v1/";
@@ -26,6 +26,8 @@ type Cell = Arc<OnceCell<Result<Arc<Document>, Error>>>;
 pub(super) struct Cache {
     documents: Mutex<HashMap<String, Cell>>,
     primary: OnceCell<Arc<Document>>,
+    /// Whether `$expand` works, once tried.
+    expansion: OnceCell<bool>,
 }
 
 impl Cache {
@@ -70,15 +72,19 @@ impl Survey<'_> {
 
     /// The document behind a link; asked once, also where it cannot be read.
     pub async fn get(&self, path: &str) -> Result<Arc<Document>, Error> {
-        let cell = {
-            let mut documents = self
-                .cache
-                .documents
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            Arc::clone(documents.entry(tidy(path)).or_default())
-        };
-        cell.get_or_init(|| fetch(self.client, path)).await.clone()
+        self.cell(path)
+            .get_or_init(|| fetch(self.client, path))
+            .await
+            .clone()
+    }
+
+    fn cell(&self, path: &str) -> Cell {
+        let mut documents = self
+            .cache
+            .documents
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(documents.entry(tidy(path)).or_default())
     }
 
     /// The members of the collection at a path, over all its pages.
@@ -88,6 +94,34 @@ impl Survey<'_> {
     pub async fn members(&self, path: &str) -> Result<Vec<Member>, Error> {
         let collection = self.get(path).await?;
         Ok(self.members_of(&collection.body).await)
+    }
+
+    /// The members of the collection at a path, in one request where the BMC expands truly. For
+    /// reading only: expanded members have no ETag on some.
+    pub async fn expanded(&self, path: &str) -> Result<Vec<Member>, Error> {
+        let query = format!("{}?$expand=.($levels=1)", tidy(path));
+        let root = self.root().await?;
+        // The first is the trial for all: what is told to be offered may be refused.
+        let works = self.cache.expansion.get_or_init(|| async {
+            quirks::expands_truly(&root) && self.once(&query).await.is_ok()
+        });
+        if *works.await
+            && let Ok(collection) = self.once(&query).await
+        {
+            return Ok(self.members_of(&collection.body).await);
+        }
+        self.members(path).await
+    }
+
+    async fn once(&self, path: &str) -> Result<Arc<Document>, Error> {
+        let request = Request {
+            patience: Patience::Once,
+            ..Request::get(path)
+        };
+        self.cell(path)
+            .get_or_init(|| read(self.client, &request))
+            .await
+            .clone()
     }
 
     /// The members of a collection that was read. They are fetched side by side; the gate keeps
@@ -156,11 +190,13 @@ impl Survey<'_> {
         let fetches = entries.into_iter().map(|entry| async move {
             let path = link(&entry).unwrap_or_default();
             if quirks::expanded_member_is_whole(&entry) {
-                return Ok(Arc::new(Document {
+                let document = Arc::new(Document {
                     path: tidy(&path),
                     etag: text(&entry, "@odata.etag"),
                     body: entry,
-                }));
+                });
+                let _ = self.cell(&path).set(Ok(Arc::clone(&document)));
+                return Ok(document);
             }
             self.get(&path).await.map_err(|error| (tidy(&path), error))
         });
@@ -220,7 +256,12 @@ pub(super) async fn side_by_side<T>(
 /// Reads a document past the cache.
 pub(super) async fn fetch(client: &Client, path: &str) -> Result<Arc<Document>, Error> {
     let path = path.split('#').next().unwrap_or_default();
-    let reply = client.send(&Request::get(path)).await?;
+    read(client, &Request::get(path)).await
+}
+
+async fn read(client: &Client, request: &Request) -> Result<Arc<Document>, Error> {
+    let path = &request.path;
+    let reply = client.send(request).await?;
     let body: Value = serde_json::from_slice(&reply.body).map_err(|error| {
         let start = String::from_utf8_lossy(&reply.body[..reply.body.len().min(15)])
             .trim()

@@ -30,6 +30,15 @@ pub(super) struct Request {
     pub if_match: Option<String>,
     /// Whether the session's credentials go along, and whether it is renewed when lost.
     pub access: Access,
+    pub patience: Patience,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Repeated by meaning, within the budgets.
+    Patient,
+    /// Asked once: there is another way.
+    Once,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +55,7 @@ impl Request {
             body: None,
             if_match: None,
             access: Access::LoggedIn,
+            patience: Patience::Patient,
         }
     }
 

@@ -39,11 +39,15 @@ pub(super) async fn read(
         if !seen.insert(identity(&path)) {
             continue;
         }
-        let Some(collection) = reader.get(&path).await else {
-            continue;
+        let members = match reader.survey.expanded(&path).await {
+            Ok(members) => members,
+            Err(error) => {
+                reader.note(&path, &error);
+                continue;
+            }
         };
         places.insert(place(&path, kind).to_owned());
-        for member in reader.survey.members_of(&collection.body).await {
+        for member in members {
             let path = match &member {
                 Ok(document) => document.path.clone(),
                 Err((path, _)) => tidy(path),

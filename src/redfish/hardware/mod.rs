@@ -136,18 +136,27 @@ impl Reader<'_> {
         links
     }
 
+    /// The members of the collection under a property, the unreadable ones noted.
+    async fn all_members(&self, document: &Document, key: &str) -> Vec<Option<Arc<Document>>> {
+        let Some(path) = document.link(key) else {
+            return Vec::new();
+        };
+        match self.survey.expanded(&path).await {
+            Ok(members) => members
+                .into_iter()
+                .map(|member| self.kept(member))
+                .collect(),
+            Err(error) => {
+                self.note(&path, &error);
+                Vec::new()
+            }
+        }
+    }
+
     /// The readable members of the collection under a property.
     async fn members(&self, document: &Document, key: &str) -> Vec<Arc<Document>> {
-        match self.collection(document, key).await {
-            None => Vec::new(),
-            Some(collection) => self
-                .survey
-                .members_of(&collection.body)
-                .await
-                .into_iter()
-                .filter_map(|member| self.kept(member))
-                .collect(),
-        }
+        let all = self.all_members(document, key).await;
+        all.into_iter().flatten().collect()
     }
 
     /// The readable documents behind the links under a property, which is a list, or a link to
@@ -193,7 +202,8 @@ pub(super) async fn read(survey: &Survey<'_>) -> Result<Value, Error> {
     };
     let (managers, systems, chassis) = tokio::join!(
         reader.members(&root, "Managers"),
-        reader.members(&root, "Systems"),
+        // Read already, to find the primary one.
+        reader.listed(&root, "Systems"),
         reader.members(&root, "Chassis"),
     );
     summary.bmc_firmware = managers

@@ -25,9 +25,8 @@ pub(super) async fn read(
     chassis: &[Arc<Document>],
 ) -> Network {
     let mut network = Network::default();
-    let links = reader.member_links(primary, "EthernetInterfaces").await;
-    network.ethernet_count = links.len();
-    let interfaces = side_by_side(links.iter().map(|path| reader.get(path))).await;
+    let interfaces = reader.all_members(primary, "EthernetInterfaces").await;
+    network.ethernet_count = interfaces.len();
     for interface in interfaces.into_iter().flatten() {
         let Some(mac) = address(&interface.body) else {
             continue;
