@@ -1,12 +1,15 @@
 //! The boot override, written whole and read back.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::document::Document;
 use super::error::Error;
 use super::options::{Listener, Progress};
 use super::survey::{Survey, fetch};
+use super::transport::{Client, Reply};
 use super::{system, task, write};
 use crate::model::bmc::BootOverride;
 
@@ -47,21 +50,23 @@ pub(super) async fn set(
         put("HttpBootUri", &wanted.http_boot_uri, &None);
         json!({ "Boot": boot })
     };
-    let mode_may_go = wanted.mode.is_none() || wanted.mode == before.mode;
+    let mut places = vec![Arc::clone(&carrier)];
+    // AMI shows the override in the system and takes it in its settings resource (libredfish).
+    if let Some(settings) = system::boot_settings(survey, &primary).await
+        && settings.path != carrier.path
+    {
+        places.push(settings);
+    }
+    let mut tries: Vec<(bool, &Arc<Document>)> = places.iter().map(|place| (true, place)).collect();
     let has_mode = wanted.mode.is_some() || before.mode.is_some();
-    let reply = match write::patch(client, &carrier, &body(true)).await {
-        Err(Error::Refused { status: 400.., .. }) if has_mode && mode_may_go => {
-            listener(Progress::Note(
-                "the BMC refuses the boot mode; it is left as it is".into(),
-            ));
-            write::patch(client, &carrier, &body(false)).await?
-        }
-        outcome => outcome?,
-    };
+    if has_mode && (wanted.mode.is_none() || wanted.mode == before.mode) {
+        tries.extend(places.iter().map(|place| (false, place)));
+    }
+    let (reply, place) = write_first(client, &tries, body, listener).await?;
     task::finish(client, &reply, "the boot override", listener).await?;
     let start = Instant::now();
     loop {
-        let now = system::boot_override(&*fetch(client, &carrier.path).await?);
+        let now = system::boot_override(&*fetch(client, &place.path).await?);
         if !differs(wanted, &now) {
             return Ok(());
         }
@@ -82,6 +87,42 @@ pub(super) async fn set(
         }
         tokio::time::sleep(client.options.poll).await;
     }
+}
+
+/// Writes where it is taken first. The first refusal is the one to tell: it is about the whole
+/// wish, at the place of the standard.
+async fn write_first<'a>(
+    client: &Client,
+    tries: &[(bool, &'a Arc<Document>)],
+    body: impl Fn(bool) -> Value,
+    listener: Listener<'_>,
+) -> Result<(Reply, &'a Arc<Document>), Error> {
+    let mut refusal = None;
+    for (with_mode, place) in tries {
+        match write::patch(client, place, &body(*with_mode)).await {
+            Ok(reply) => {
+                if !with_mode {
+                    listener(Progress::Note(
+                        "the BMC refuses the boot mode; it is left as it is".into(),
+                    ));
+                }
+                return Ok((reply, place));
+            }
+            Err(
+                error @ (Error::Refused {
+                    status: 400..=499, ..
+                }
+                | Error::Missing { .. }),
+            ) => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Error::Unsupported {
+        what: "set the boot override".into(),
+        reason: "there is no place for it".into(),
+    }))
 }
 
 /// Whether a wish is unmet. A disabled override has no target worth comparing.

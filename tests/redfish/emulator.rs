@@ -40,7 +40,7 @@ pub async fn start_with(
 ) -> Emulated {
     let state = tempfile::tempdir().expect("a folder");
     let mut config = BmcConfig::named("w01");
-    config.profile = profile;
+    config.profile = Some(profile);
     config.faults = faults
         .iter()
         .map(|fault| fault.parse().expect("a fault"))

@@ -101,9 +101,10 @@ async fn a_press_that_is_swallowed_is_repeated() {
     }
 }
 
+/// AMI, whose members are read one by one: expanded, the malformed one may come whole.
 #[tokio::test]
 async fn a_refused_registry_and_a_malformed_member_are_named() {
-    let emulated = start(Profile::Generic, &["registry-refused", "malformed-member"]).await;
+    let emulated = start(Profile::Ami, &["registry-refused", "malformed-member"]).await;
     let bmc = emulated.connect().await.unwrap();
     let registry: BiosRegistry = ask(&bmc, BmcQuery::BiosRegistry).await;
     assert!(

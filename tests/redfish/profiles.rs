@@ -11,7 +11,7 @@ use ra_deploy::model::{BmcAct, BmcQuery, LinkPath};
 use ra_deploy::redfish::{Bmc, Error, Progress};
 use serde_json::Value;
 
-use super::emulator::{Emulated, start};
+use super::emulator::{Emulated, start, start_with};
 
 pub async fn ask<T: serde::de::DeserializeOwned>(bmc: &Bmc, query: BmcQuery) -> T {
     let answer = bmc
@@ -204,5 +204,30 @@ async fn every_profile_has_an_attribute_to_change_or_says_that_it_has_none() {
             ),
         }
         bmc.close().await;
+    }
+}
+
+/// What real BMCs answered, made alive by the emulator: the hardware is the key's, and the acts
+/// go through.
+#[tokio::test]
+async fn captured_machines_made_alive_go_the_whole_round() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bmc-trees");
+    for (name, profile) in [
+        ("dell", Profile::Idrac),
+        ("hpe", Profile::Ilo),
+        ("dmtf-public-rackmount1", Profile::Generic),
+        ("dmtf-public-tower", Profile::Generic),
+    ] {
+        println!("{name}");
+        let tree = data.join(format!("{name}.tar.zst"));
+        let emulated = start_with(profile, &[], |config| config.tree = Some(tree)).await;
+        let bmc = emulated.connect().await.unwrap();
+        let hardware: Value = ask(&bmc, BmcQuery::Hardware).await;
+        bmc.close().await;
+        let key = std::fs::read(data.join(format!("key/{name}.json"))).expect("the key");
+        let key: Value = serde_json::from_slice(&key).expect("JSON");
+        assert_eq!(hardware["summary"], key["summary"], "{name}");
+        round(&emulated).await;
+        assert_eq!(sessions_left(&emulated).await, 0, "{name}");
     }
 }
