@@ -1,7 +1,7 @@
 //! The nearest right word for a wrong one.
 
 /// How many names a list of possibilities shows.
-const SHOWN: usize = 12;
+const SHOWN: usize = 24;
 
 /// The candidate that was most likely meant, when one is near enough.
 pub fn nearest<'name>(

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
-use super::nearest::{list, suggestion};
+use super::nearest::{list, nearest, suggestion};
 use super::node::{Content, Document, Key, Mark, Node};
 use super::scalar::{fits, is_required, is_template, one_of, scalar_as};
 use super::shape_words::{belongs, describe, example, found};
@@ -379,11 +379,12 @@ impl<'a> Reader<'a> {
                             self.document.spot(key.mark),
                             format!("unknown {part} of {whole} `{}`", key.name),
                         )
-                        .help(suggestion(
-                            &key.name,
-                            "known here",
-                            known.iter().copied(),
-                        )),
+                        .help(
+                            match nearest(&key.name, known.iter().copied()) {
+                                Some(near) => format!("did you mean `{near}`?"),
+                                None => list(&format!("{part}s of {whole}"), one.iter().copied()),
+                            },
+                        ),
                     );
                 }
                 false
