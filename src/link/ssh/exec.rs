@@ -15,6 +15,9 @@ use crate::link::{Error, HopName, Job, Stopped};
 const ROUNDS: usize = 32;
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
+/// Tries of a session that is refused, and the first pause between them.
+const REFUSALS: u32 = 3;
+const REFUSAL_PAUSE: Duration = Duration::from_millis(50);
 /// How long the server may take to close a channel that nobody waits for.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -29,11 +32,16 @@ pub(super) struct ExecWork {
     /// The jump host that the connection goes through.
     jump: Option<Arc<Jump>>,
     state: State,
+    /// How often the server has refused a session.
+    refusals: u32,
     chunk: Vec<u8>,
 }
 
 enum State {
     Opening,
+    /// The server refused a session; it is asked again then. OpenSSH counts a session that was
+    /// closed the moment before.
+    Pausing(Instant),
     Talking(Talk),
     /// All output is here; waits for the status and the server's goodbye.
     Closing(Channel),
@@ -74,6 +82,7 @@ impl ExecWork {
             started: Instant::now(),
             jump,
             state: State::Opening,
+            refusals: 0,
             chunk: vec![0; CHUNK],
         }
     }
@@ -111,6 +120,11 @@ impl ExecWork {
                     silent: false,
                     pending: false,
                 });
+                Ok(Step::Moved)
+            }
+            Err(error) if is_refusal(&error) && self.refusals < REFUSALS => {
+                self.refusals += 1;
+                self.state = State::Pausing(Instant::now() + REFUSAL_PAUSE * self.refusals);
                 Ok(Step::Moved)
             }
             Err(error) if is_refusal(&error) => {
@@ -244,8 +258,10 @@ impl ExecWork {
     }
 
     fn end(&mut self, mut channel: Channel) -> Result<Step, String> {
-        if matches!(later(channel.close()), Ok(None))
-            || matches!(later(channel.wait_close()), Ok(None))
+        // The server closes first: it does so once the script's process has ended and its session
+        // is free for the next one.
+        if matches!(later(channel.wait_close()), Ok(None))
+            || matches!(later(channel.close()), Ok(None))
         {
             self.state = State::Closing(channel);
             return Ok(Step::Waiting);
@@ -282,6 +298,15 @@ impl Work for ExecWork {
                 self.state = State::Opening;
                 self.open(session)
             }
+            State::Pausing(_) if self.job.is_none() => Ok(Step::Done),
+            State::Pausing(until) => {
+                if Instant::now() < until {
+                    self.state = State::Pausing(until);
+                    return Ok(Step::Waiting);
+                }
+                self.state = State::Opening;
+                Ok(Step::Moved)
+            }
             State::Talking(talk) if self.job.is_none() => {
                 self.abandon(talk);
                 Ok(Step::Moved)
@@ -313,6 +338,7 @@ impl Work for ExecWork {
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Abandoned { until, .. } => Some(*until),
+            State::Pausing(until) => self.job.as_ref().map(|job| job.deadline.min(*until)),
             _ => self.job.as_ref().map(|job| job.deadline),
         }
     }

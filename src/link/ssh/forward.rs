@@ -220,19 +220,24 @@ impl Work for ForwardWork {
             State::Opening(opened, permit) => self.open(opened, permit, session),
             State::Open(mut flow) => {
                 let mut moved = false;
+                let mut outcome = Ok(true);
                 for _ in 0..ROUNDS {
-                    if !flow.exchange(session)? {
+                    outcome = flow.exchange(session);
+                    if outcome != Ok(true) {
                         break;
                     }
                     moved = true;
                 }
-                if flow.has_ended() {
+                // Kept when the connection has failed: the local end closes only once the reason
+                // can be looked up.
+                if outcome.is_ok() && flow.has_ended() {
                     let _ = flow.local.shutdown(Shutdown::Both);
                     let until = Instant::now() + CLOSE_TIME;
                     self.state = State::Closing { flow, until };
                     return Ok(Step::Moved);
                 }
                 self.state = State::Open(flow);
+                outcome?;
                 Ok(if moved { Step::Moved } else { Step::Waiting })
             }
             State::Closing { mut flow, until } => {

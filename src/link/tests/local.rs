@@ -137,7 +137,7 @@ async fn out_of_time_is_stopped_with_all_it_started() {
             folder.path().display()
         );
         let exec = Exec {
-            timeout: Duration::from_millis(700),
+            timeout: Duration::from_secs(3),
             ..exec(&script)
         };
         let error = link.exec(exec, |_| {}).await.expect_err("no time");

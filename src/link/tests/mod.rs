@@ -1,8 +1,11 @@
 //! The link room against real shells, a real sshd and real sudo, all on this machine.
 
+mod jump;
 mod local;
+mod login;
 mod ssh;
 mod sshd;
+mod sudo;
 
 use std::time::Duration;
 

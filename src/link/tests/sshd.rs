@@ -1,6 +1,7 @@
 //! A real sshd on loopback, with its own configuration, host keys and port.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -70,6 +71,8 @@ impl Sshd {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
+        // sshd reads the authorized keys as the user who logs in.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("set");
         for entry in std::fs::read_dir(keys()).expect("listed") {
             let entry = entry.expect("an entry");
             std::fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
@@ -136,6 +139,17 @@ impl Sshd {
     pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Ends the processes that serve connections, and their children, not the listener.
+    pub fn cut_connections(&self) {
+        let own = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"))
+            .expect("the kernel lists children");
+        for child in children.split_ascii_whitespace() {
+            let status = Command::new("kill").args(["-KILL", child]).status();
+            assert!(status.is_ok_and(|status| status.success()));
+        }
     }
 
     pub fn restart(&mut self) {
