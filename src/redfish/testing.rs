@@ -1,6 +1,7 @@
 //! A small BMC for tests: raw HTTP, so that it can also break off, answer garbage, or nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +79,7 @@ pub type Handler = dyn Fn(&Seen) -> Answer + Send + Sync;
 
 pub struct Fake {
     pub url: String,
+    open: Arc<(AtomicUsize, AtomicUsize)>,
     seen: Arc<Mutex<Vec<Seen>>>,
     /// Its drop ends the server.
     _stop: tokio::sync::oneshot::Sender<()>,
@@ -88,11 +90,15 @@ async fn accept(
     acceptor: Option<tokio_rustls::TlsAcceptor>,
     handler: Arc<Handler>,
     log: Arc<Mutex<Vec<Seen>>>,
+    open: Arc<(AtomicUsize, AtomicUsize)>,
 ) {
     let listener = TcpListener::from_std(listener).unwrap();
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, handler, log) = (acceptor.clone(), Arc::clone(&handler), Arc::clone(&log));
+        let open = Arc::clone(&open);
         tokio::spawn(async move {
+            let now = open.0.fetch_add(1, Ordering::SeqCst) + 1;
+            open.1.fetch_max(now, Ordering::SeqCst);
             match acceptor {
                 None => talk(stream, &*handler, &log).await,
                 Some(acceptor) => {
@@ -101,6 +107,7 @@ async fn accept(
                     }
                 }
             }
+            open.0.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }
@@ -126,6 +133,8 @@ impl Fake {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
+        let open = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let counted = Arc::clone(&open);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -134,16 +143,22 @@ impl Fake {
                 .unwrap();
             runtime.block_on(async move {
                 tokio::select! {
-                    () = accept(listener, acceptor, handler, log) => {}
+                    () = accept(listener, acceptor, handler, log, counted) => {}
                     _ = stopped => {}
                 }
             });
         });
         Self {
             url,
+            open,
             seen,
             _stop: stop,
         }
+    }
+
+    /// The most connections that were open at once.
+    pub fn most_open(&self) -> usize {
+        self.open.1.load(Ordering::SeqCst)
     }
 
     pub fn seen(&self) -> Vec<Seen> {

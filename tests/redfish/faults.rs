@@ -42,18 +42,28 @@ const SURVIVED: &[(Profile, &[&str])] = &[
     ),
 ];
 
-#[tokio::test]
+/// Some side by side: a round mostly waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_that_a_run_must_not_notice() {
+    let mut rounds = tokio::task::JoinSet::new();
+    let lanes = std::sync::Arc::new(tokio::sync::Semaphore::new(5));
     for (profile, faults) in SURVIVED {
-        println!("{} {faults:?}", profile.name());
-        let emulated = start(*profile, faults).await;
-        round(&emulated).await;
-        assert_eq!(
-            sessions_left(&emulated).await,
-            0,
-            "{} {faults:?}",
-            profile.name()
-        );
+        let lane = std::sync::Arc::clone(&lanes);
+        rounds.spawn(async move {
+            let _lane = lane.acquire().await.expect("an open semaphore");
+            println!("{} {faults:?}", profile.name());
+            let emulated = start(*profile, faults).await;
+            round(&emulated).await;
+            assert_eq!(
+                sessions_left(&emulated).await,
+                0,
+                "{} {faults:?}",
+                profile.name()
+            );
+        });
+    }
+    while let Some(outcome) = rounds.join_next().await {
+        outcome.expect("no panic");
     }
 }
 

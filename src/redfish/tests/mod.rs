@@ -3,4 +3,5 @@
 mod acts;
 mod mutants;
 mod sessions;
+mod tls;
 mod trees;

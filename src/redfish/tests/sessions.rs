@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::super::testing::{Answer, Fake, Tree, swift};
-use super::super::{Bmc, Error, fingerprint};
-use crate::model::{BmcQuery, LinkPath, Trust};
+use super::super::{Bmc, Error};
+use crate::model::{BmcQuery, LinkPath};
 
 async fn serve(tree: &Arc<Tree>) -> Fake {
     let tree = Arc::clone(tree);
@@ -313,77 +313,4 @@ async fn pages_are_followed_but_not_in_a_circle() {
     let answer = answer.as_array().unwrap();
     assert_eq!(answer.len(), 3);
     assert!(answer[2]["unreadable"].as_str().unwrap().contains("circle"));
-}
-
-fn self_signed() -> (rustls::ServerConfig, String) {
-    super::super::trust::provider();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut parameters = rcgen::CertificateParams::new(vec!["bmc".into()]).unwrap();
-    // As `openssl req -x509` makes them: an authority that is shown as the server's own.
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let certificate = parameters.self_signed(&key).unwrap();
-    let pin = {
-        use sha2::Digest;
-        format!(
-            "sha256:{}",
-            hex::encode(sha2::Sha256::digest(certificate.der()))
-        )
-    };
-    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    (config, pin)
-}
-
-#[tokio::test]
-async fn a_self_signed_certificate_is_pinned_and_another_is_refused() {
-    let tree = Tree::host();
-    let served = Arc::clone(&tree);
-    let (config, pin) = self_signed();
-    let fake = Fake::tls(config, move |seen| served.serve(seen)).await;
-    assert_eq!(fingerprint(&fake.url).await.unwrap(), pin);
-    let with = |trust: Trust| {
-        let mut endpoint = fake.endpoint();
-        endpoint.trust = trust;
-        endpoint
-    };
-    let bmc = Bmc::connect(with(Trust::Pin(pin.to_uppercase())), swift())
-        .await
-        .unwrap();
-    bmc.answer(&BmcQuery::System).await.unwrap();
-    let other = format!("sha256:{}", "0".repeat(64));
-    let error = Bmc::connect(with(Trust::Pin(other.clone())), swift())
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(&error, Error::PinDiffers { expected, got, .. } if *expected == other && *got == pin),
-        "{error}"
-    );
-    let error = Bmc::connect(with(Trust::System), swift())
-        .await
-        .err()
-        .unwrap();
-    assert!(matches!(error, Error::Certificate { .. }), "{error}");
-    Bmc::connect(with(Trust::Insecure), swift()).await.unwrap();
-    assert!(
-        fake.seen()
-            .iter()
-            .all(|seen| !seen.line().contains("login"))
-    );
-}
-
-#[tokio::test]
-async fn a_port_without_tls_or_without_anything_is_told() {
-    let plain = Fake::start(|_| Answer::empty(200)).await;
-    let mut endpoint = plain.endpoint();
-    endpoint.url = plain.url.replace("http:", "https:");
-    let error = Bmc::connect(endpoint.clone(), swift()).await.err().unwrap();
-    assert!(matches!(error, Error::NotRedfish { .. }), "{error}");
-    endpoint.url = "http://127.0.0.1:1".into();
-    let error = Bmc::connect(endpoint, swift()).await.err().unwrap();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
-    assert!(error.to_string().contains("refused"), "{error}");
 }
