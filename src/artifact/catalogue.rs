@@ -1,7 +1,7 @@
 //! The catalogue: what there is, in which version, and how it is made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use indexmap::IndexMap;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ArtifactError;
+use super::store::at;
 use crate::model::ArtifactInfo;
 use crate::model::artifact::Artifacts;
 
@@ -33,7 +34,7 @@ pub(super) struct Programs {
     pub c: Option<BTreeMap<String, String>>,
 }
 
-/// A release archive, `.tar.gz`.
+/// A release: an archive, `.tar.gz`, or one program.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Upstream {
@@ -45,6 +46,9 @@ pub(super) struct Upstream {
     /// The folder in the archive that holds the programs.
     #[serde(default)]
     pub folder: String,
+    /// Where the release is no archive: the name of the program that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
 }
 
 /// A Go module of `artifacts/go/<name>/`, which pins every version.
@@ -149,14 +153,38 @@ impl Catalogue {
         Self::of(aside, "artifacts/catalogue.yaml")
     }
 
+    /// A catalogue of the user's own: a folder with a `catalogue.yaml`, and `go/<name>/go.mod` and
+    /// `go.sum` of each Go module beside it.
+    pub fn load(folder: &Path) -> Result<Self, ArtifactError> {
+        let mut aside = BTreeMap::new();
+        read_folder(folder, folder, &mut aside)?;
+        Self::of(aside, &folder.join("catalogue.yaml").display().to_string())
+    }
+
+    /// The one that `RA_DEPLOY_ARTIFACTS` names, else the one in the binary.
+    pub fn from_environment() -> Result<Self, ArtifactError> {
+        match std::env::var_os("RA_DEPLOY_ARTIFACTS").filter(|folder| !folder.is_empty()) {
+            Some(folder) => Self::load(Path::new(&folder)),
+            None => Self::embedded(),
+        }
+    }
+
     fn of(mut aside: BTreeMap<String, String>, name: &str) -> Result<Self, ArtifactError> {
         let text = aside
             .remove("catalogue.yaml")
             .ok_or_else(|| ArtifactError::Catalogue(format!("there is no {name}")))?;
-        let file: File = serde_saphyr::from_str(&text)
-            .map_err(|error| ArtifactError::Catalogue(format!("{name}: {error}")))?;
+        let file: File = serde_saphyr::from_str(&text).map_err(|error| {
+            let error = error.without_snippet();
+            let place = match error.location() {
+                Some(at) if at.line() > 0 => format!("{name}:{}:{}", at.line(), at.column()),
+                _ => name.to_owned(),
+            };
+            ArtifactError::Catalogue(format!("{place}: {error}"))
+        })?;
         let catalogue = Self { file, aside };
-        catalogue.check()?;
+        catalogue.check().map_err(|(about, said)| {
+            ArtifactError::Catalogue(format!("{}: {said}", place(name, &text, &about)))
+        })?;
         Ok(catalogue)
     }
 
@@ -170,8 +198,32 @@ impl Catalogue {
         Self::of(files, "catalogue.yaml")
     }
 
-    /// Every file names programs that there are.
-    fn check(&self) -> Result<(), ArtifactError> {
+    /// Every file names programs that there are, every release has a digest, and what programs are
+    /// made from is there. A fault comes with the words of the file that it is about.
+    fn check(&self) -> Result<(), (String, String)> {
+        for (name, programs) in &self.file.programs {
+            if let Some(upstream) = &programs.upstream
+                && upstream.sha256.is_none()
+                && upstream.checksum.is_none()
+            {
+                let said =
+                    format!("{name} takes an upstream release without `sha256` or `checksum`");
+                return Err((upstream.url.clone(), said));
+            }
+            let modules = programs
+                .go
+                .iter()
+                .flat_map(|_| ["go.mod", "go.sum"].map(|file| format!("go/{name}/{file}")));
+            let sources = programs.c.iter().flat_map(BTreeMap::values).cloned();
+            if let Some(missing) = modules
+                .chain(sources)
+                .find(|path| !self.aside.contains_key(path))
+            {
+                let said =
+                    format!("{name} is made from {missing}, which is not beside the catalogue");
+                return Err((format!("{name}:"), said));
+            }
+        }
         let archives = self
             .file
             .archives
@@ -179,21 +231,27 @@ impl Catalogue {
             .map(|(name, it)| (name, &it.files));
         let images = self.file.images.iter().map(|(name, it)| (name, &it.files));
         for (name, files) in archives.chain(images) {
-            for from in files.values() {
-                let wrong = || {
-                    ArtifactError::Catalogue(format!("{name} takes `{from}`, which nothing makes"))
-                };
-                let (programs, program) = from.split_once('/').ok_or_else(wrong)?;
-                let programs = self.file.programs.get(programs).ok_or_else(wrong)?;
-                let made = programs.go.as_ref().is_some_and(|go| {
-                    go.packages.contains_key(program) || go.module_files.contains_key(program)
-                }) || programs.c.as_ref().is_some_and(|c| c.contains_key(program));
-                if !made {
-                    return Err(wrong());
-                }
+            if let Some(from) = files.values().find(|from| !self.makes(from)) {
+                return Err((
+                    from.clone(),
+                    format!("{name} takes `{from}`, which nothing makes"),
+                ));
             }
         }
         Ok(())
+    }
+
+    /// Whether there is a `PROGRAMS/NAME`.
+    fn makes(&self, from: &str) -> bool {
+        let Some((programs, program)) = from.split_once('/') else {
+            return false;
+        };
+        self.file.programs.get(programs).is_some_and(|programs| {
+            let go = programs.go.as_ref().is_some_and(|go| {
+                go.packages.contains_key(program) || go.module_files.contains_key(program)
+            });
+            go || programs.c.as_ref().is_some_and(|c| c.contains_key(program))
+        })
     }
 
     pub(super) fn entry(&self, name: &str) -> Result<Entry<'_>, ArtifactError> {
@@ -308,6 +366,41 @@ impl Artifacts for Catalogue {
         let archives = self.file.archives.keys();
         archives.chain(self.file.images.keys()).cloned().collect()
     }
+}
+
+/// Where some words first stand in a text as whole words, as `FILE:LINE:COLUMN`.
+fn place(name: &str, text: &str, about: &str) -> String {
+    let inside = |letter: char| letter.is_alphanumeric() || "-_/.".contains(letter);
+    for (row, line) in text.lines().enumerate() {
+        for (start, _) in line.match_indices(about) {
+            let before = line[..start].chars().next_back();
+            let after = line[start + about.len()..].chars().next();
+            if !before.is_some_and(inside) && !after.is_some_and(inside) {
+                let column = line[..start].chars().count() + 1;
+                return format!("{name}:{}:{column}", row + 1);
+            }
+        }
+    }
+    name.to_owned()
+}
+
+/// The text files under a folder, by their path from its root.
+fn read_folder(
+    root: &Path,
+    folder: &Path,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), ArtifactError> {
+    for entry in at(folder, std::fs::read_dir(folder))? {
+        let path = at(folder, entry)?.path();
+        if path.is_dir() {
+            read_folder(root, &path, files)?;
+        } else if let Ok(text) = String::from_utf8(at(&path, std::fs::read(&path))?)
+            && let Ok(inside) = path.strip_prefix(root)
+        {
+            files.insert(inside.display().to_string(), text);
+        }
+    }
+    Ok(())
 }
 
 fn collect(folder: &Dir<'_>, files: &mut BTreeMap<String, String>) {

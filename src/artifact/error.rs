@@ -19,6 +19,8 @@ pub enum ArtifactError {
     },
     #[error("{program} failed")]
     Program { program: String, said: String },
+    #[error("{program} is not on this machine")]
+    Missing { program: String, package: String },
     #[error("{url} could not be fetched")]
     Fetch {
         url: String,
@@ -28,6 +30,12 @@ pub enum ArtifactError {
     #[error("{url} has the digest {got}, not {expected}")]
     Digest {
         url: String,
+        expected: String,
+        got: String,
+    },
+    #[error("{} has the digest {got}, not {expected}", path.display())]
+    Damaged {
+        path: PathBuf,
         expected: String,
         got: String,
     },
@@ -49,6 +57,11 @@ impl ArtifactError {
             Self::Unknown { .. } => "artifacts/catalogue.yaml names them all".to_owned(),
             Self::File { .. } => "look at the path, its rights and the disk's room".to_owned(),
             Self::Program { said, .. } => format!("it said: {said}"),
+            Self::Missing { package, .. } => {
+                format!(
+                    "install it (Debian's package {package}), or bring what it makes in a bundle"
+                )
+            }
             Self::Fetch { .. } => {
                 "run it again: it goes on where it stopped; RA_DEPLOY_SOURCES=go builds instead"
                     .to_owned()
@@ -57,11 +70,12 @@ impl ArtifactError {
                 "nothing of it was kept; a proxy may have put a page of its own in its place"
                     .to_owned()
             }
+            Self::Damaged { .. } => "copy the bundle again, from where it was packed".to_owned(),
             Self::Incomplete { .. } => {
                 "upstream may have moved it: correct the catalogue".to_owned()
             }
             Self::NoSource { .. } => {
-                "install Go 1.24 or newer, or give this machine a way to upstream".to_owned()
+                "install Go 1.26 or newer, or give this machine a way to upstream".to_owned()
             }
         }
     }

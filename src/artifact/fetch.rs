@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use sha2::{Digest, Sha256};
 
 use super::catalogue::Upstream;
 use super::error::ArtifactError;
@@ -16,23 +14,54 @@ use super::store::{Progress, Tell, at, digest_of, make_folder};
 
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Whether a release can be had from where it is published. Asked once a host and run.
+/// Whether a release can be had from where it is published: whatever the host answers within
+/// three seconds will do, also through a proxy that the environment names. Asked once a host and
+/// run.
 pub(super) fn reachable(url: &str) -> bool {
     static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
     let Some(host) = url
-        .strip_prefix("https://")
-        .and_then(|rest| rest.split('/').next())
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next())
     else {
         return false;
     };
-    let mut known = KNOWN
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     *known.entry(host.to_owned()).or_insert_with(|| {
-        (host, 443).to_socket_addrs().is_ok_and(|mut addresses| {
-            addresses.any(|address| TcpStream::connect_timeout(&address, CONNECT).is_ok())
-        })
+        let asked = wait(url, async {
+            let request = client(url)?.head(url).timeout(CONNECT);
+            request.send().await.map_err(|error| failed(url, error))
+        });
+        asked.is_ok()
     })
+}
+
+/// Runs to its end on a thread of its own: the store blocks, and reqwest does not.
+fn wait<T: Send>(
+    url: &str,
+    work: impl Future<Output = Result<T, ArtifactError>> + Send,
+) -> Result<T, ArtifactError> {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| failed(url, error))?
+                .block_on(work)
+        });
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn client(url: &str) -> Result<reqwest::Client, ArtifactError> {
+    // Fails only when another part of the program has chosen already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(Duration::from_secs(60))
+        .build()
+        .map_err(|error| failed(url, error))
 }
 
 /// The wanted programs out of a release's archive.
@@ -44,19 +73,14 @@ pub(super) fn programs(
     work: &Path,
     tell: Tell<'_>,
 ) -> Result<BTreeMap<String, PathBuf>, ArtifactError> {
-    // Its own thread: the store is blocking, and reqwest is not.
-    let archive = std::thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| failed(&upstream.url, error))?;
-                runtime.block_on(download(upstream, subject, downloads, tell))
-            })
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
+    let archive = wait(&upstream.url, download(upstream, subject, downloads, tell))?;
+    if let Some(program) = &upstream.program {
+        let output = work.join(program);
+        at(&output, std::fs::rename(&archive, &output))?;
+        let executable = std::fs::Permissions::from_mode(0o755);
+        at(&output, std::fs::set_permissions(&output, executable))?;
+        return Ok(BTreeMap::from([(program.clone(), output)]));
+    }
     let mut files = BTreeMap::new();
     let file = at(&archive, File::open(&archive))?;
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(file));
@@ -71,13 +95,15 @@ pub(super) fn programs(
             files.insert(name.to_owned(), output);
         }
     }
-    match wanted.iter().find(|name| !files.contains_key(*name)) {
-        Some(missing) => Err(ArtifactError::Incomplete {
+    if let Some(missing) = wanted.iter().find(|name| !files.contains_key(*name)) {
+        return Err(ArtifactError::Incomplete {
             what: upstream.url.clone(),
             missing: format!("{}/{missing}", upstream.folder),
-        }),
-        None => Ok(files),
+        });
     }
+    // What was wanted of it is out, and a release may be hundreds of megabytes.
+    at(&archive, std::fs::remove_file(&archive))?;
+    Ok(files)
 }
 
 async fn download(
@@ -86,47 +112,40 @@ async fn download(
     downloads: &Path,
     tell: Tell<'_>,
 ) -> Result<PathBuf, ArtifactError> {
-    // Fails only when another part of the program has chosen already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(Duration::from_secs(60))
-        .build()
-        .map_err(|error| failed(&upstream.url, error))?;
+    let client = client(&upstream.url)?;
     let expected = expected(&client, upstream).await?;
     make_folder(Some(downloads))?;
-    let name = hex::encode(&Sha256::digest(upstream.url.as_bytes())[..16]);
-    let path = downloads.join(&name);
-    let part = downloads.join(format!("{name}.part"));
+    // Named for the digest: what is left of a release that has changed since is not gone on with.
+    let path = downloads.join(&expected);
     if !path.exists() {
+        let part = downloads.join(format!("{expected}.part"));
         fetch(&client, &upstream.url, &part, subject, tell).await?;
-        at(&path, std::fs::rename(&part, &path))?;
-    }
-    if let Some(expected) = expected {
-        let (got, _) = digest_of(&path)?;
+        let (got, _) = digest_of(&part)?;
         if got != expected {
-            at(&path, std::fs::remove_file(&path))?;
+            at(&part, std::fs::remove_file(&part))?;
             return Err(ArtifactError::Digest {
                 url: upstream.url.clone(),
                 expected,
                 got,
             });
         }
+        at(&path, std::fs::rename(&part, &path))?;
     }
     Ok(path)
 }
 
-/// The digest that the catalogue or upstream names.
-async fn expected(
-    client: &reqwest::Client,
-    upstream: &Upstream,
-) -> Result<Option<String>, ArtifactError> {
+/// The digest that the catalogue names, or else the file that upstream publishes beside it.
+async fn expected(client: &reqwest::Client, upstream: &Upstream) -> Result<String, ArtifactError> {
     if let Some(sha256) = &upstream.sha256 {
-        return Ok(Some(sha256.clone()));
+        return Ok(sha256.to_lowercase());
     }
-    let Some(url) = &upstream.checksum else {
-        return Ok(None);
-    };
+    let url = upstream
+        .checksum
+        .as_ref()
+        .ok_or_else(|| ArtifactError::Incomplete {
+            what: "the catalogue".to_owned(),
+            missing: format!("digest of {}", upstream.url),
+        })?;
     let text = client
         .get(url)
         .send()
@@ -136,19 +155,32 @@ async fn expected(
         .text()
         .await
         .map_err(|error| failed(url, error))?;
-    // `DIGEST` or `DIGEST  FILE`.
-    let digest = text
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(Some(digest))
-    } else {
-        Err(ArtifactError::Incomplete {
-            what: url.clone(),
-            missing: "SHA-256 digest".to_owned(),
+    let file = upstream.url.rsplit('/').next().unwrap_or_default();
+    listed(&text, file).ok_or_else(|| ArtifactError::Incomplete {
+        what: url.clone(),
+        missing: format!("SHA-256 digest of {file}"),
+    })
+}
+
+/// A file's digest in a checksum file: `DIGEST` alone, or the line `DIGEST  FILE` among others,
+/// perhaps inside a signed message.
+pub(super) fn listed(text: &str, file: &str) -> Option<String> {
+    let lines: Vec<(String, Option<&str>)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let digest = words.next()?.to_lowercase();
+            let right = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+            right.then(|| (digest, words.next()))
         })
+        .collect();
+    let name = |path: &str| path.trim_start_matches('*').rsplit('/').next() == Some(file);
+    match lines.iter().find(|(_, path)| path.is_some_and(name)) {
+        Some((digest, _)) => Some(digest.clone()),
+        None => match &lines[..] {
+            [(digest, None)] => Some(digest.clone()),
+            _ => None,
+        },
     }
 }
 
@@ -161,12 +193,17 @@ async fn fetch(
     tell: Tell<'_>,
 ) -> Result<(), ArtifactError> {
     let mut have = std::fs::metadata(part).map_or(0, |metadata| metadata.len());
-    let mut response = client
-        .get(url)
-        .header("Range", format!("bytes={have}-"))
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
+    let mut request = client.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let response = request.send().await.map_err(|error| failed(url, error))?;
+    if have > 0 && response.status() == reqwest::StatusCode::RANGE_NOT_SATISFIABLE {
+        // All of it had come; its digest is still to be looked at.
+        return Ok(());
+    }
+    let mut response = response
+        .error_for_status()
         .map_err(|error| failed(url, error))?;
     // A server that does not resume begins anew.
     let resumed = response.status() == reqwest::StatusCode::PARTIAL_CONTENT;
@@ -178,8 +215,8 @@ async fn fetch(
         part,
         OpenOptions::new()
             .create(true)
-            .append(resumed)
             .write(true)
+            .append(resumed)
             .truncate(!resumed)
             .open(part),
     )?;

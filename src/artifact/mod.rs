@@ -6,6 +6,7 @@
 //! identity of the recipe: an unchanged recipe is found in a moment, a changed one made anew.
 
 mod archive;
+mod bundle;
 mod catalogue;
 mod error;
 mod fetch;
@@ -19,6 +20,13 @@ use std::path::{Path, PathBuf};
 pub use catalogue::{Catalogue, Sources};
 pub use error::ArtifactError;
 pub use store::{Progress, Store, Stored};
+
+/// The bundle that `RA_DEPLOY_BUNDLE` names, if any.
+pub fn bundle_folder() -> Option<PathBuf> {
+    std::env::var_os("RA_DEPLOY_BUNDLE")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+}
 
 /// Where artifacts are kept between runs: `RA_DEPLOY_CACHE`, else a folder of the system for
 /// root, else one of the user.

@@ -206,6 +206,17 @@ pub(super) fn run_told(
 }
 
 pub(super) fn no_program(program: &str, error: &std::io::Error) -> ArtifactError {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        let package = if program == "go" {
+            "golang-go"
+        } else {
+            program
+        };
+        return ArtifactError::Missing {
+            program: program.to_owned(),
+            package: package.to_owned(),
+        };
+    }
     ArtifactError::Program {
         program: program.to_owned(),
         said: format!("it could not be run: {error}"),

@@ -46,17 +46,29 @@ pub(super) type Tell<'a> = &'a (dyn Fn(Progress) + Sync);
 pub struct Store {
     folder: PathBuf,
     sources: Sources,
+    /// Laid out as a store is; looked into before anything is fetched or built.
+    bundle: Option<Box<Store>>,
 }
 
 impl Store {
     pub fn new(folder: PathBuf, sources: Sources) -> Self {
-        Self { folder, sources }
+        Self {
+            folder,
+            sources,
+            bundle: None,
+        }
+    }
+
+    /// Takes artifacts from a bundle that [`Store::pack_bundle`] made, where it has them.
+    pub fn with_bundle(mut self, folder: Option<PathBuf>) -> Self {
+        self.bundle = folder.map(|folder| Box::new(Self::new(folder, self.sources)));
+        self
     }
 
     /// The artifact, when it is ready.
     pub fn find(&self, catalogue: &Catalogue, name: &str) -> Result<Option<Stored>, ArtifactError> {
         let stored = self.indexed(name, &catalogue.identity(name)?);
-        Ok(stored.filter(|stored| stored.files.values().all(|blob| self.blob(blob).exists())))
+        Ok(stored.filter(|stored| self.whole(stored)))
     }
 
     /// Makes the artifact unless it is ready. Blocks: minutes for a large Go module.
@@ -70,8 +82,13 @@ impl Store {
             return Ok(stored);
         }
         let identity = catalogue.identity(name)?;
-        let _lock = self.lock(name)?;
+        let _lock = self.lock(name, tell)?;
         if let Some(stored) = self.find(catalogue, name)? {
+            return Ok(stored);
+        }
+        if let Some(bundle) = &self.bundle
+            && let Some(stored) = self.take(bundle, catalogue, name)?
+        {
             return Ok(stored);
         }
         let mut sources = BTreeMap::new();
@@ -112,7 +129,7 @@ impl Store {
     }
 
     /// A project's programs, made unless they are ready.
-    fn ensure_programs(
+    pub(super) fn ensure_programs(
         &self,
         catalogue: &Catalogue,
         project: &str,
@@ -120,11 +137,11 @@ impl Store {
     ) -> Result<Stored, ArtifactError> {
         let identity = catalogue.programs_identity(project)?;
         let name = format!("programs-{project}");
-        let ready = |stored: &Stored| stored.files.values().all(|blob| self.blob(blob).exists());
+        let ready = |stored: &Stored| self.whole(stored);
         if let Some(stored) = self.indexed(&name, &identity).filter(ready) {
             return Ok(stored);
         }
-        let _lock = self.lock(&name)?;
+        let _lock = self.lock(&name, tell)?;
         if let Some(stored) = self.indexed(&name, &identity).filter(ready) {
             return Ok(stored);
         }
@@ -159,7 +176,18 @@ impl Store {
         Some(self.blob(blob))
     }
 
-    fn blob(&self, blob: &Blob) -> PathBuf {
+    pub(super) fn bundle(&self) -> Option<&Store> {
+        self.bundle.as_deref()
+    }
+
+    /// Whether all blobs are there, in their full size: a power cut may have left less.
+    fn whole(&self, stored: &Stored) -> bool {
+        stored.files.values().all(|blob| {
+            std::fs::metadata(self.blob(blob)).is_ok_and(|metadata| metadata.len() == blob.size)
+        })
+    }
+
+    pub(super) fn blob(&self, blob: &Blob) -> PathBuf {
         self.folder.join("blobs").join(&blob.sha256)
     }
 
@@ -174,45 +202,79 @@ impl Store {
             .join(format!("{name}-{identity}.json"))
     }
 
-    fn index(&self, name: &str, identity: &str, stored: &Stored) -> Result<(), ArtifactError> {
+    pub(super) fn index(
+        &self,
+        name: &str,
+        identity: &str,
+        stored: &Stored,
+    ) -> Result<(), ArtifactError> {
         let path = self.index_path(name, identity);
         let text = serde_json::to_string_pretty(stored).unwrap_or_default();
         let beside = path.with_extension("new");
         make_folder(path.parent())?;
         at(&beside, std::fs::write(&beside, text))?;
+        sync(&beside)?;
         at(&path, std::fs::rename(&beside, &path))
     }
 
     /// Moves a file among the blobs, named by its digest.
-    fn keep(&self, path: &Path) -> Result<Blob, ArtifactError> {
+    pub(super) fn keep(&self, path: &Path) -> Result<Blob, ArtifactError> {
         let (sha256, size) = digest_of(path)?;
         let blob = Blob { sha256, size };
         let target = self.blob(&blob);
         make_folder(target.parent())?;
+        sync(path)?;
         at(&target, std::fs::rename(path, &target))?;
         Ok(blob)
     }
 
-    /// A folder to work in, on the store's own file system; it goes when it is dropped.
-    fn work(&self, name: &str) -> Result<tempfile::TempDir, ArtifactError> {
-        let folder = self.folder.join("work");
+    /// A folder to work in, on the store's own file system, without what a killed run has left.
+    pub(super) fn work(&self, name: &str) -> Result<Work, ArtifactError> {
+        let folder = self.folder.join("work").join(name);
+        if folder.exists() {
+            at(&folder, std::fs::remove_dir_all(&folder))?;
+        }
         make_folder(Some(&folder))?;
-        at(
-            &folder,
-            tempfile::Builder::new()
-                .prefix(&format!("{name}-"))
-                .tempdir_in(&folder),
-        )
+        Ok(Work(folder))
     }
 
     /// Two processes do not make the same thing twice: the second waits and finds it ready.
-    fn lock(&self, name: &str) -> Result<File, ArtifactError> {
+    pub(super) fn lock(&self, name: &str, tell: Tell<'_>) -> Result<File, ArtifactError> {
         let path = self.folder.join("locks").join(name);
         make_folder(path.parent())?;
         let file = at(&path, File::create(&path))?;
-        at(&path, file.lock())?;
+        if file.try_lock().is_err() {
+            tell(Progress {
+                subject: name.to_owned(),
+                state: "waiting for another run that makes it".to_owned(),
+                done: None,
+                total: None,
+            });
+            at(&path, file.lock())?;
+        }
         Ok(file)
     }
+}
+
+/// A folder to work in. The holder of the name's lock is alone in it.
+pub(super) struct Work(PathBuf);
+
+impl Work {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What cannot be removed now is when the name is made again.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// On the disk before it gets its name, so that a power cut leaves no empty file under it.
+fn sync(path: &Path) -> Result<(), ArtifactError> {
+    at(path, File::open(path).and_then(|file| file.sync_all()))
 }
 
 /// SHA-256 in lower-case hexadecimal, and the size in bytes.

@@ -1,3 +1,8 @@
+mod fetched;
+mod kept;
+mod real;
+mod server;
+
 use std::collections::BTreeMap;
 
 use super::catalogue::Entry;
@@ -37,18 +42,55 @@ fn the_shipped_catalogue_is_whole() {
 
 #[test]
 fn a_wrong_catalogue_says_where() {
-    let wrong = SMALL.replace("files: {bin", "fils: {bin");
-    let error = Catalogue::from_text(&wrong, &[])
-        .expect_err("wrong")
+    let cases = [
+        ("files: {bin", "fils: {bin", "catalogue.yaml:5:", "fils"),
+        (
+            "bin/pause: pause/pause",
+            "bin/pause: pause/paus",
+            "catalogue.yaml:5:30: ",
+            "pause takes `pause/paus`, which nothing makes",
+        ),
+        (
+            "c: {pause: pause.c}",
+            "c: {pause: paws.c}",
+            "catalogue.yaml:3:3: ",
+            "pause is made from paws.c, which is not beside the catalogue",
+        ),
+        (
+            "c: {",
+            "upstream: {url: https://a.example/x}, c: {",
+            "catalogue.yaml:3:44: ",
+            "pause takes an upstream release without `sha256` or `checksum`",
+        ),
+    ];
+    for (from, to, place, said) in cases {
+        assert!(SMALL.contains(from), "{from}");
+        let wrong = SMALL.replacen(from, to, 1);
+        let error = Catalogue::from_text(&wrong, &[("pause.c", C)])
+            .expect_err("wrong")
+            .to_string();
+        assert!(
+            error.contains(&format!("the catalogue is wrong: {place}")),
+            "{error}"
+        );
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_can_replace_the_catalogue() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("catalogue.yaml"), SMALL).expect("written");
+    let error = Catalogue::load(folder.path())
+        .expect_err("no C file")
         .to_string();
-    assert!(error.contains("fils"), "{error}");
-    let wrong = SMALL.replace("bin/pause: pause/pause", "bin/pause: pause/paus");
-    let error = Catalogue::from_text(&wrong, &[])
-        .expect_err("wrong")
-        .to_string();
-    assert!(
-        error.contains("pause takes `pause/paus`, which nothing makes"),
-        "{error}"
+    let place = format!("{}:3:3: ", folder.path().join("catalogue.yaml").display());
+    assert!(error.contains(&place), "{error}");
+    std::fs::write(folder.path().join("pause.c"), C).expect("written");
+    let loaded = Catalogue::load(folder.path()).expect("right");
+    assert_eq!(
+        loaded.identity("pause").ok(),
+        small(C).identity("pause").ok()
     );
 }
 
