@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::artifact::{Catalogue, Sources, Store, cache_folder};
+use crate::artifact::{Catalogue, Sources, Store, bundle_folder, cache_folder};
 use crate::check;
 use crate::config::{KindShape, Options, Secrets};
 use crate::engine::{Pending, Supply, failure};
@@ -50,7 +50,7 @@ pub fn known(secrets: Secrets) -> Known {
                 schema: kind.schema,
             })
             .collect(),
-        artifacts: Catalogue::embedded()
+        artifacts: Catalogue::from_environment()
             .map(|catalogue| catalogue.names())
             .unwrap_or_default(),
         facts: fact::names(),
@@ -63,8 +63,9 @@ pub fn known(secrets: Secrets) -> Known {
 
 /// The store that runs take artifacts from.
 pub fn open() -> anyhow::Result<Arc<dyn Supply>> {
-    let catalogue = Catalogue::embedded().context("the catalogue in the binary")?;
-    let store = Store::new(cache_folder(), Sources::from_environment()?);
+    let catalogue = Catalogue::from_environment().context("the catalogue of artifacts")?;
+    let store =
+        Store::new(cache_folder(), Sources::from_environment()?).with_bundle(bundle_folder());
     Ok(Arc::new(Shelf {
         catalogue,
         store,
@@ -103,9 +104,8 @@ impl Supply for Shelf {
         Box::pin(async move {
             // Building blocks for minutes; the runtime's other work goes on.
             tokio::task::block_in_place(|| {
-                let mut left = names.len();
-                for name in names {
-                    let told = |progress: crate::artifact::Progress| {
+                self.store
+                    .ensure_all(&self.catalogue, names, &|progress, left| {
                         tell(Preparation {
                             subject: progress.subject,
                             state: progress.state,
@@ -113,16 +113,12 @@ impl Supply for Shelf {
                             total: progress.total,
                             left,
                         });
-                    };
-                    self.store
-                        .ensure(&self.catalogue, name, &told)
-                        .map_err(|error| {
-                            let hint = error.hint();
-                            failure(&error, Some(hint))
-                        })?;
-                    left -= 1;
-                }
-                Ok(())
+                    })
+                    .map(drop)
+                    .map_err(|error| {
+                        let hint = error.hint();
+                        failure(&error, Some(hint))
+                    })
             })
         })
     }
