@@ -158,6 +158,7 @@ impl Archive {
     fn remove(&self) -> String {
         format!(
             "stamp={}\n\
+             [ -e \"$stamp\" ] || exit 0\n\
              sed -n 's/^[0-9][0-9]* [0-9][0-9]* \\//\\//p' \"$stamp\" | xargs -r -d '\\n' rm -f --\n\
              rm -f -- \"$stamp\"\n",
             shell::quote(&self.stamp())
@@ -227,6 +228,10 @@ impl Resource for Archive {
 
     fn writes(&self) -> Vec<String> {
         vec![self.stamp()]
+    }
+
+    fn undo(&self) -> Vec<Action> {
+        vec![Action::Run(self.remove().into())]
     }
 
     fn artifacts(&self) -> Vec<String> {

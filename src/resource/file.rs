@@ -110,6 +110,15 @@ fn present(
     })
 }
 
+/// Folders whose files a reset takes away: nothing but a cluster's node needs them. Others, such
+/// as /etc/hosts, were there before and stay as they are.
+const OURS: &[&str] = &[
+    "/etc/systemd/system/",
+    "/etc/containerd/",
+    "/etc/kubernetes/",
+    "/etc/cni/",
+];
+
 /// A path that does not depend on where anything runs.
 pub(super) fn absolute(path: String, pointer: &str) -> Result<String, Fault> {
     if path.starts_with('/') && !path.split('/').any(|part| part == "..") {
@@ -244,6 +253,15 @@ impl File {
 impl Resource for File {
     fn title(&self) -> String {
         format!("file {}", self.path)
+    }
+
+    fn undo(&self) -> Vec<Action> {
+        let ours = OURS.iter().any(|folder| self.path.starts_with(folder));
+        if !ours || matches!(self.wish, Wish::Absent) {
+            return Vec::new();
+        }
+        let path = shell::quote(&self.path);
+        vec![Action::Run(format!("rm -f -- {path}").into())]
     }
 
     fn writes(&self) -> Vec<String> {

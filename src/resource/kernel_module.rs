@@ -197,4 +197,10 @@ impl Resource for KernelModule {
     fn title(&self) -> String {
         format!("kernel-module {}", listed(&self.names))
     }
+
+    /// What is loaded stays until the next boot.
+    fn undo(&self) -> Vec<Action> {
+        let files: Vec<String> = self.names.iter().map(|name| Self::file(name)).collect();
+        vec![Action::Run(format!("rm -f -- {}", files.join(" ")).into())]
+    }
 }

@@ -234,4 +234,22 @@ impl Resource for Kubeadm {
         };
         format!("kubeadm {phase}")
     }
+
+    /// Takes the node apart: what kubeadm made, and what its network left behind. A member of
+    /// etcd that finds no other one to tell does not wait for them for ever.
+    fn undo(&self) -> Vec<Action> {
+        let script = format!(
+            "command -v kubeadm >/dev/null || exit 0\n\
+             timeout 90 kubeadm reset -f >/dev/null 2>&1 || kubeadm reset -f --skip-phases=remove-etcd-member\n\
+             rm -rf -- /etc/cni/net.d /var/lib/cni /var/lib/etcd {BEGUN}\n\
+             for device in cni0 flannel.1 vxlan.calico kube-ipvs0; do\n\
+             ip link delete \"$device\" 2>/dev/null || :\n\
+             done\n\
+             for family in iptables ip6tables; do\n\
+             command -v $family-save >/dev/null || continue\n\
+             $family-save 2>/dev/null | grep -v -e KUBE- -e cali -e CNI- -e FLANNEL | $family-restore || :\n\
+             done"
+        );
+        vec![Action::Run(script.into())]
+    }
 }

@@ -18,16 +18,20 @@ pub mod command;
 mod diff;
 pub mod directory;
 pub mod file;
+pub mod helm_release;
 pub mod image;
 pub mod kernel_module;
 pub mod kubeadm;
 pub mod link;
 pub mod manifest;
+pub mod mount;
 pub mod package;
 pub mod power;
 pub mod reboot;
 pub mod service;
+pub mod swap;
 pub mod sysctl;
+pub mod user;
 pub mod wait;
 mod words;
 
@@ -157,10 +161,14 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<service::Service>(),
     KindEntry::of::<sysctl::Sysctl>(),
     KindEntry::of::<kernel_module::KernelModule>(),
+    KindEntry::of::<user::User>(),
+    KindEntry::of::<mount::Mount>(),
+    KindEntry::of::<swap::Swap>(),
     KindEntry::of::<archive::Archive>(),
     KindEntry::of::<image::Image>(),
     KindEntry::of::<kubeadm::Kubeadm>(),
     KindEntry::of::<manifest::Manifest>(),
+    KindEntry::of::<helm_release::HelmRelease>(),
     KindEntry::of::<command::Command>(),
     KindEntry::of::<wait::Wait>(),
     KindEntry::of::<reboot::Reboot>(),

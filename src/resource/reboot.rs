@@ -27,9 +27,6 @@ pub struct Reboot {
     bios: bool,
 }
 
-/// Field 22 of a process's stat counts in these, on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 impl Kind for Reboot {
     const NAME: &'static str = "reboot";
     const SUMMARY: &'static str =
@@ -66,7 +63,7 @@ impl Probe for Reboot {
         answers.want(self.ask())?;
         let mut differences = Vec::new();
         if !self.watch.is_empty() {
-            let booted = booted(answers)?;
+            let booted = crate::fact::started(answers)?;
             for path in &self.watch {
                 if let FileState::Present(metadata) = answers.file(path)?
                     && is_newer(metadata.modified, booted)
@@ -91,30 +88,6 @@ impl Probe for Reboot {
         }
         Ok(Change::from(differences, vec![Action::Reboot]))
     }
-}
-
-/// When the first process started, seconds since the epoch. In a container that is the
-/// container's own boot, which the kernel's boot time is not.
-pub(crate) fn booted(answers: &Answers) -> Result<f64, Unread> {
-    let unreadable = |path: &str| Unread::Unreadable(format!("{path} is not understood"));
-    let kernel: f64 = answers
-        .content("/proc/stat")?
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("btime ")))
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .ok_or_else(|| unreadable("/proc/stat"))?;
-    // The command's name is in parentheses and may hold blanks; after it comes field 3.
-    let ticks: f64 = answers
-        .content("/proc/1/stat")?
-        .and_then(|text| {
-            text.rsplit_once(')')?
-                .1
-                .split_whitespace()
-                .nth(22 - 3)?
-                .parse()
-                .ok()
-        })
-        .ok_or_else(|| unreadable("/proc/1/stat"))?;
-    Ok(kernel + ticks / TICKS_PER_SECOND)
 }
 
 impl Resource for Reboot {

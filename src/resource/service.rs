@@ -311,4 +311,16 @@ impl Resource for Service {
     fn title(&self) -> String {
         format!("service {}", self.name)
     }
+
+    /// Only a unit that was brought here goes: one of the distribution may serve others too.
+    fn undo(&self) -> Vec<Action> {
+        let script = format!(
+            "unit={}\n\
+             case $(systemctl show --value -p FragmentPath $unit) in\n\
+             /etc/systemd/system/*) systemctl disable -q --now $unit; systemctl reset-failed $unit 2>/dev/null || :;;\n\
+             esac",
+            shell::quote(&self.unit)
+        );
+        vec![Action::Run(script.into())]
+    }
 }

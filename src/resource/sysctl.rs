@@ -1,11 +1,10 @@
 //! Kernel parameters below /proc/sys: their value now, and after the next boot.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::words::{Scalar, file_name, listed};
+use super::words::{file_name, listed};
 use super::{Fault, Kind, Resource, Surroundings, diff};
 use crate::model::{Action, Answers, Change, Difference, Payload, Query, Unread, shell};
 use crate::probe::Probe;
@@ -17,7 +16,7 @@ pub struct Parameters {
     /// Name of the file in /etc/sysctl.d, without `.conf`. Files later in the alphabet win.
     name: String,
     /// Parameter to value, as sysctl writes them: `net.ipv4.ip_forward: 1`.
-    values: BTreeMap<String, Scalar>,
+    values: Map<String, Value>,
     /// `true`: a parameter that this kernel does not have is passed over.
     #[serde(default)]
     optional: bool,
@@ -58,15 +57,27 @@ impl Kind for Sysctl {
         if parameters.values.is_empty() {
             return Err(Fault::at("/values", "no parameter is named"));
         }
-        let values = parameters
+        let mut values = parameters
             .values
             .into_iter()
             .map(|(key, value)| {
                 let path = path_of(&key)?;
-                let value = plain(&value.0);
+                let value = match value {
+                    Value::String(text) => plain(&text),
+                    Value::Number(number) => number.to_string(),
+                    _ => {
+                        return Err(Fault::at(
+                            &format!("/values/{key}"),
+                            format!("`{key}` needs a string or a number"),
+                        ));
+                    }
+                };
                 Ok(Setting { key, path, value })
             })
-            .collect::<Result<_, Fault>>()?;
+            .collect::<Result<Vec<_>, Fault>>()?;
+        // Setting one of these sets those of every interface, so they come first.
+        let of_one = |key: &str| key != "net.ipv4.ip_forward" && !key.contains("conf.all.");
+        values.sort_by_key(|setting| of_one(&setting.key));
         Ok(Self {
             file: format!("/etc/sysctl.d/{}.conf", parameters.name),
             name: parameters.name,
@@ -127,25 +138,19 @@ impl Probe for Sysctl {
         let mut script = String::new();
         let mut kept = String::from("# Written by ra-deploy; changes here are undone.\n");
         for setting in &self.values {
-            match answers.content(&setting.path)? {
-                Some(live) => {
-                    let live = plain(live);
-                    if live != setting.value {
-                        differences.push(Difference::value(
-                            &setting.key,
-                            live,
-                            setting.value.clone(),
-                        ));
-                        script.push_str(&put(setting));
-                    }
-                }
-                None if self.absence == Absence::PassedOver => continue,
-                None => {
-                    differences.push(Difference::value(&setting.key, None, setting.value.clone()));
-                    script.push_str(&put(setting));
-                }
+            let live = answers.content(&setting.path)?.map(plain);
+            if live.is_none() && self.absence == Absence::PassedOver {
+                continue;
             }
+            if live.as_deref() != Some(setting.value.as_str()) {
+                differences.push(Difference::value(&setting.key, live, setting.value.clone()));
+            }
+            script.push_str(&put(setting));
             kept.push_str(&format!("{} = {}\n", setting.key, setting.value));
+        }
+        // All are set when one differs: setting one may have changed another.
+        if differences.is_empty() {
+            script.clear();
         }
         let mut actions = Vec::new();
         let found = answers.content(&self.file)?;
@@ -211,6 +216,12 @@ impl Resource for Sysctl {
     fn title(&self) -> String {
         let keys: Vec<&str> = self.values.iter().map(|one| one.key.as_str()).collect();
         format!("sysctl {} ({})", self.name, listed(&keys))
+    }
+
+    /// The values stay until the next boot.
+    fn undo(&self) -> Vec<Action> {
+        let file = shell::quote(&self.file);
+        vec![Action::Run(format!("rm -f -- {file}").into())]
     }
 
     fn writes(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use ra_deploy::link::Payload as Bytes;
 use ra_deploy::link::script::{Around, Batch, Reply, compile};
-use ra_deploy::model::{Answer, Answers, ArtifactInfo, Change, Query, Secret, Text, Vault};
+use ra_deploy::model::{Action, Answer, Answers, ArtifactInfo, Change, Query, Secret, Text, Vault};
 use ra_deploy::resource::{Fault, Resource, Surroundings, kind};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -162,6 +162,16 @@ impl Scratch {
         panic!("{} never has enough", resource.title());
     }
 
+    pub fn act(&self, acts: Vec<Action>) {
+        let count = acts.len();
+        let reply = self.batch(&Batch {
+            acts,
+            queries: Vec::new(),
+        });
+        assert_eq!(reply.failure, None, "{}", reply.stray);
+        assert_eq!(reply.acted, count);
+    }
+
     /// Asks, acts, and asks again: what is left after the acts.
     pub fn settle(&self, resource: &dyn Resource) -> Change {
         let change = self.read(resource);
@@ -170,12 +180,7 @@ impl Scratch {
             "{} has nothing to do",
             resource.title()
         );
-        let reply = self.batch(&Batch {
-            acts: change.actions.clone(),
-            queries: Vec::new(),
-        });
-        assert_eq!(reply.failure, None, "{} {}", resource.title(), reply.stray);
-        assert_eq!(reply.acted, change.actions.len());
+        self.act(change.actions.clone());
         let left = self.read(resource);
         assert!(left.is_settled(), "{}: left is {left:#?}", resource.title());
         change
