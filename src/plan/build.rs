@@ -43,7 +43,7 @@ fn build_one(step: &Step, scene: &Scene<'_>, before: &[Built]) -> Built {
             Err(fault) => return faulty(step, fault),
         }
     }
-    let mut parameters = match scene.parameters(&task.parameters) {
+    let mut parameters = match scene.task_parameters(&task.kind, &task.parameters) {
         Ok(parameters) => parameters,
         Err(fault) if fault.needs_facts => return Built::NeedsFacts,
         Err(fault) => return faulty(step, fault),

@@ -59,7 +59,12 @@ impl<'a> Scene<'a> {
         Ok(self.with(values).holds(expression)?)
     }
 
-    /// Parameters or a question with all their texts rendered.
+    /// A task's parameters with all their texts rendered, each of the type that its kind wants.
+    pub fn task_parameters(&self, kind: &str, written: &Value) -> Result<Value, Fault> {
+        Ok(self.scope.render_parameters(kind, written)?)
+    }
+
+    /// A question with all its texts rendered.
     pub fn parameters(&self, written: &Value) -> Result<Value, Fault> {
         Ok(self.scope.render_value(written)?)
     }
