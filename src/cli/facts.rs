@@ -28,7 +28,7 @@ impl Facts {
             let mut hosts: BTreeMap<String, Value> = BTreeMap::new();
             if self.hardware {
                 let query = Query::Bmc(BmcQuery::Hardware);
-                for (host, answers) in session.fleet.ask(&[query.clone()]).await {
+                for (host, answers) in session.fleet.ask(std::slice::from_ref(&query)).await {
                     let hardware = match answers.bmc(&BmcQuery::Hardware) {
                         Ok(hardware) => hardware.clone(),
                         Err(unread) => json!({ "error": reason(unread) }),

@@ -223,7 +223,8 @@ impl Fleet {
     /// Logs out and hangs up everywhere.
     pub async fn close(&self) {
         let mut closing = JoinSet::new();
-        for contact in self.contacts.values().cloned() {
+        for contact in self.contacts.values() {
+            let contact = contact.clone();
             closing.spawn(async move { contact.close().await });
         }
         while closing.join_next().await.is_some() {}

@@ -19,10 +19,12 @@ pub(super) async fn provide(fleet: &Fleet, actions: &[Action]) -> Result<(), Fai
 }
 
 fn texts(action: &Action) -> Vec<&Text> {
-    let payload = |payload| match payload {
-        &Payload::Text(ref text) => Some(text),
-        _ => None,
-    };
+    fn payload(payload: &Payload) -> Option<&Text> {
+        match payload {
+            Payload::Text(text) => Some(text),
+            _ => None,
+        }
+    }
     match action {
         Action::Run(script) => vec![script],
         Action::Feed {

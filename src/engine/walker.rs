@@ -201,7 +201,10 @@ impl Walker<'_> {
     /// Acts for a step and confirms it by asking again. Gives what differed; nothing when there
     /// was nothing to do after all.
     async fn act(&mut self, index: usize, timeout: Duration) -> Result<Vec<Difference>, Failure> {
-        if matches!(self.member.known[index].finding, Finding::Unknown(_)) {
+        // A boot that is under way may be the very one that this step would ask for.
+        let boots_unseen = self.member.reach != Reach::Up
+            && matches!(&self.member.built[index], Built::Ready(resource) if resource.boots());
+        if boots_unseen || matches!(self.member.known[index].finding, Finding::Unknown(_)) {
             self.refresh(index).await?;
         }
         let change = match self.outcome(index)? {

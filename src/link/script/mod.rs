@@ -29,10 +29,13 @@ pub struct Batch {
 pub struct Around<'run> {
     pub vault: &'run Vault,
     /// Finds the bytes of a payload that is not text.
-    pub find: &'run (dyn Fn(&str, Option<&str>) -> Result<PathBuf, String> + Send + Sync),
+    pub find: &'run Find<'run>,
     /// Held by a run that acts on the host, so that two operators do not act at once.
     pub lease: Option<Lease>,
 }
+
+/// From an artifact's name, and its file's where it has several, to the path.
+pub type Find<'run> = dyn Fn(&str, Option<&str>) -> Result<PathBuf, String> + Send + Sync + 'run;
 
 /// Who acts on a host, and for how long at most without a further sign of life.
 #[derive(Debug, Clone)]
