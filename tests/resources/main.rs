@@ -13,7 +13,7 @@ use std::process::Command;
 use ra_deploy::fact;
 use ra_deploy::link::script::Batch;
 use ra_deploy::model::{Answers, Vault};
-use scratch::{Scratch, build, run, scratch};
+use scratch::{build, run, scratch};
 use serde_json::{Value, json};
 
 #[test]
