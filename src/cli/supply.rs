@@ -103,7 +103,7 @@ impl Supply for Shelf {
     ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
             // Building blocks for minutes; the runtime's other work goes on.
-            tokio::task::block_in_place(|| {
+            let made = tokio::task::block_in_place(|| {
                 self.store
                     .ensure_all(&self.catalogue, names, &|progress, left| {
                         tell(Preparation {
@@ -114,11 +114,10 @@ impl Supply for Shelf {
                             left,
                         });
                     })
-                    .map(drop)
-                    .map_err(|error| {
-                        let hint = error.hint();
-                        failure(&error, Some(hint))
-                    })
+            });
+            made.map(drop).map_err(|error| {
+                let hint = error.hint();
+                failure(&error, Some(hint))
             })
         })
     }
