@@ -58,10 +58,16 @@ pub(super) struct Driver {
     pub failure: Failure,
 }
 
+/// Stands in for an interval of zero, which means that no sign of life is wanted.
+const NO_KEEP_ALIVE: Duration = Duration::from_secs(24 * 3600);
+
 impl Driver {
     /// Serves the connection until it fails, is closed, or nobody holds its other end any more.
     pub fn run(mut self) {
         self.session.set_blocking(false);
+        if self.keep_alive.is_zero() {
+            self.keep_alive = NO_KEEP_ALIVE;
+        }
         let mut works: Vec<Box<dyn Work>> = Vec::new();
         let reason = match self.serve(&mut works) {
             Ok(()) => "it was closed".to_owned(),

@@ -47,10 +47,10 @@ pub(super) struct Opening {
 
 const LOGIN_TIME: Duration = Duration::from_secs(20);
 
-/// Ciphers in the order of their speed with OpenSSL; libssh2's own order begins with its
-/// unoptimised ChaCha20.
-const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,\
-chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr,aes192-ctr";
+/// Ciphers in the order of their speed here: libssh2 gives ChaCha20 whole packets and AES, even in
+/// GCM, sixteen bytes at a time (measured over loopback: 255 and 225 MB/s).
+const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,\
+aes256-gcm@openssh.com,aes128-ctr,aes256-ctr,aes192-ctr";
 const CODES: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,\
 hmac-sha2-256,hmac-sha2-512";
 /// Types of host keys with the signatures made by them. Certificates are left out: whether an

@@ -160,7 +160,9 @@ impl Shared {
                 Slot::Open(jump) if jump.failure().is_none() => {
                     return Ok(Some(Arc::clone(jump)));
                 }
-                Slot::Failed { error, at } if at.elapsed() < FAILURE_TIME => {
+                Slot::Failed { error, at }
+                    if attempts.wait_until.is_none() && at.elapsed() < FAILURE_TIME =>
+                {
                     return Err((name, Arc::clone(error)));
                 }
                 _ => {}

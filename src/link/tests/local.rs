@@ -236,3 +236,67 @@ async fn a_script_stands_in_no_argument_vector() {
     let payload = Payload::Bytes(b"sesame".to_vec());
     assert_eq!(format!("{payload:?}"), "Bytes(6)");
 }
+
+#[tokio::test]
+async fn a_busybox_machine_takes_payloads_with_dd() {
+    let bind = "mount --bind $(command -v busybox) /usr/bin/head && \
+                mount --bind $(command -v busybox) /usr/bin/dd";
+    let tried = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", bind])
+        .output();
+    if !has("busybox") || !tried.is_ok_and(|output| output.status.success()) {
+        return left_out("no busybox, or no right to mount it over head and dd");
+    }
+    let link = open(&command(&[
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        &format!("{bind}; exec busybox sh"),
+    ]))
+    .await
+    .expect("opens");
+    // Twice the block that dd takes, and more; what comes in pieces is waited for.
+    let exec = with_payloads(
+        "head -c 200000 | sha256sum; head -c 3; echo; cat; printf 'a\\nb\\n' | head -n 1",
+        vec![
+            Payload::Bytes(vec![b'x'; 200_000]),
+            Payload::Bytes(b"abc".to_vec()),
+            Payload::Bytes(b"rest\n".to_vec()),
+        ],
+    );
+    let done = link.exec(exec, |_| {}).await.expect("runs");
+    let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(vec![b'x'; 200_000]));
+    assert_eq!(
+        text(&done.stdout),
+        format!("{digest}  -\nabc\nrest\na\n"),
+        "{}",
+        text(&done.stderr)
+    );
+    assert_eq!(link.traffic().execs, 1);
+}
+
+#[test]
+fn every_login_shell_passes_the_bootstrap_on() {
+    use crate::link::wire::{Entry, Take, bootstrap};
+    for shell in ["sh", "dash", "bash", "zsh", "tcsh", "fish", "ksh"] {
+        if !has(shell) {
+            left_out(&format!("no {shell} on this machine"));
+            continue;
+        }
+        for take in [Take::Head, Take::Dd] {
+            let mut child = std::process::Command::new(shell)
+                .args(["-c", &bootstrap(Entry::Command, take, &Sudo::None)])
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .expect("runs");
+            let mut stdin = child.stdin.take().expect("piped");
+            stdin.write_all(b"9\nhead -c 4#\nabcdefg").expect("written");
+            drop(stdin);
+            let output = child.wait_with_output().expect("ends");
+            let stdout = text(&output.stdout);
+            assert!(stdout.ends_with("::\nabcd"), "{shell}: {stdout}");
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! The link room against real shells, a real sshd and real sudo, all on this machine.
 
+mod errors;
 mod jump;
 mod local;
 mod login;
+mod measure;
 mod ssh;
 mod sshd;
 mod sudo;

@@ -318,3 +318,47 @@ async fn an_idle_connection_is_kept_alive_and_a_dead_one_found() {
     signal("-KILL");
     assert!(error.to_string().contains("no sign of life"), "{error}");
 }
+
+#[tokio::test]
+async fn the_systems_ssh_is_a_command_link_too() {
+    let Some(sshd) = Sshd::start("") else { return };
+    open(&direct(sshd.hop())).await.expect("records the key");
+    let files = |name: &str| sshd.path(name).display().to_string();
+    let known = format!("UserKnownHostsFile={}", files("known_hosts"));
+    let port = sshd.port.to_string();
+    let (key, user) = (files("user"), super::sshd::user());
+    let words = [
+        "ssh", "-F", "none", "-o", &known, "-i", &key, "-p", &port, "-l", &user,
+    ];
+    for shell in [&["127.0.0.1", "sh"][..], &["127.0.0.1"][..]] {
+        let link = open(&command(&[&words, shell].concat()))
+            .await
+            .expect("opens");
+        let exec = with_payloads(
+            "head -c 70000 | wc -c; cat",
+            vec![
+                Payload::Bytes(vec![0; 70_000]),
+                Payload::Bytes(b"'rest' $x\n".to_vec()),
+            ],
+        );
+        let done = link.exec(exec, |_| {}).await.expect("runs");
+        assert_eq!(text(&done.stdout), "70000\n'rest' $x\n");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_nobody_waits_for_leaves_the_connection_in_order() {
+    let Some(sshd) = Sshd::start("MaxSessions 1") else {
+        return;
+    };
+    let link = open(&direct(sshd.hop())).await.expect("opens");
+    // In the middle of sending, so that a packet may be half way out.
+    let exec = with_payloads(
+        "cat >/dev/null; sleep 1",
+        vec![Payload::Bytes(vec![0; 50_000_000])],
+    );
+    let given_up = tokio::time::timeout(Duration::from_millis(300), link.exec(exec, |_| {})).await;
+    assert!(given_up.is_err());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(run(&link, "exit 3").await.expect("runs").status, 3);
+}
