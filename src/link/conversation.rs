@@ -7,7 +7,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::error::Error;
-use super::wire::{AHEAD_MARK, READY_MARK, START_MARK, START_MARK_ERROR};
+use super::wire::{AHEAD_MARK, PASSWORD_PROMPT, READY_MARK, START_MARK, START_MARK_ERROR};
 use super::{Completed, Exec, Payload, Transferred};
 use crate::model::target::Sudo;
 
@@ -79,7 +79,7 @@ impl Conversation {
                 segments.push(Segment::Await(Stage::Ready));
             }
             segments.push(Segment::Text(
-                format!("{}\n#\n", password.reveal()).into_bytes(),
+                format!("{}\n", password.reveal()).into_bytes(),
             ));
         }
         if setting.first_line.is_some() || matches!(setting.sudo, Sudo::Password(_)) {
@@ -87,6 +87,9 @@ impl Conversation {
         }
         let script = exec.script.reveal();
         let mut text = Vec::with_capacity(script.len() + 16);
+        if matches!(setting.sudo, Sudo::Password(_)) {
+            text.extend_from_slice(b"#\n");
+        }
         text.extend_from_slice(format!("{}\n", script.len()).as_bytes());
         text.extend_from_slice(script.as_bytes());
         text.extend_from_slice(b"#\n");
@@ -301,6 +304,7 @@ impl Conversation {
 
 /// The last lines of what was printed, on one line, for an error text.
 fn said(text: &str) -> String {
+    let text = text.replace(PASSWORD_PROMPT, "");
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)

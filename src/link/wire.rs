@@ -4,7 +4,8 @@
 //! stands in an argument vector. Standard input then carries, in order:
 //!
 //! ```text
-//! PASSWORD\n#\n         only with a sudo password; the rest waits for the start mark
+//! PASSWORD\n            only with a sudo password; the rest waits for the start mark
+//! #\n                   only then, too
 //! LENGTH\n              of the script, in bytes
 //! SCRIPT
 //! #\n                   proof that the script was taken to the byte
@@ -17,6 +18,8 @@
 //! With a sudo password two cases look alike from here: sudo took the line, or it asked for none
 //! (NOPASSWD, a cached ticket) and left it to the shell. So the shell reads one line and then
 //! another, and a third when the second is `#`: either the `#` was the first, or the password was.
+//! What follows the password waits, as sudo would take it for another password if the first is
+//! wrong; that it asks again is seen by its prompt.
 //!
 //! Some implementations of `head` read ahead of what they were asked for (busybox does), which
 //! would eat the payloads. There the bootstrap puts a function `head` in front, made of `dd` with
@@ -35,6 +38,9 @@ pub(super) const START_MARK: &str = "::ra-deploy-start:";
 pub(super) const START_MARK_ERROR: &str = "::ra-deploy-start::\n";
 /// Printed on standard error when the script was not taken to the byte.
 pub(super) const AHEAD_MARK: &str = "::ra-deploy-ahead::\n";
+
+/// What sudo prompts with.
+pub(super) const PASSWORD_PROMPT: &str = "::ra-deploy-password::";
 
 /// How the far side takes an exact number of bytes off its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +92,7 @@ pub(super) fn bootstrap(entry: Entry, take: Take, sudo: &Sudo) -> String {
     let rights = match sudo {
         Sudo::None => "",
         Sudo::Free => "env LC_ALL=C sudo -n ",
-        Sudo::Password(_) => "env LC_ALL=C sudo -S -p '' ",
+        Sudo::Password(_) => "env LC_ALL=C sudo -S -p ::ra-deploy-password:: ",
     };
     let run = format!("exec {rights}sh -c '{}'", inner(take, sudo));
     match (entry, sudo) {

@@ -93,14 +93,14 @@ async fn links(sshd: &Sshd, user: &User, sudo: Sudo) -> Vec<(&'static str, Link)
     ]
 }
 
-async fn refusals(sshd: &Sshd, user: &User, sudo: Sudo) -> Vec<Refusal> {
+async fn refusals(sshd: &Sshd, user: &User, sudo: Sudo) -> Vec<(Refusal, String)> {
     let mut refusals = Vec::new();
     for (name, link) in links(sshd, user, sudo).await {
         let error = run(&link, "echo canary-script").await.expect_err("refused");
-        let Error::Sudo { refusal, .. } = &error else {
+        let Error::Sudo { refusal, said, .. } = &error else {
             panic!("{name}: {error}");
         };
-        refusals.push(*refusal);
+        refusals.push((*refusal, said.clone()));
         let shown = format!("{error:?} {error} {}", error.hint());
         assert!(!shown.contains("canary"), "{shown}");
     }
@@ -160,22 +160,25 @@ async fn rights_without_a_password() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_found_at_once() {
-    let (Some(sshd), Some(user)) = (
-        Sshd::start(""),
-        User::create(PASSWORD, Some("ALL=(ALL) ALL")),
-    ) else {
-        return;
-    };
-    let wrong = Sudo::Password(Secret::new("canary-wrong"));
-    assert_eq!(
-        refusals(&sshd, &user, wrong).await,
-        [Refusal::WrongPassword; 2]
-    );
-    assert_eq!(
-        refusals(&sshd, &user, Sudo::Free).await,
-        [Refusal::PasswordRequired; 2]
-    );
+async fn a_wrong_password_is_found_at_the_first_try_in_whatever_words() {
+    for rule in [
+        "ALL=(ALL) ALL",
+        "ALL=(ALL) ALL\nDefaults insults",
+        "ALL=(ALL) ALL\nDefaults badpass_message=Nope",
+    ] {
+        let (Some(sshd), Some(user)) = (Sshd::start(""), User::create(PASSWORD, Some(rule))) else {
+            return;
+        };
+        let wrong = Sudo::Password(Secret::new("canary-wrong"));
+        for (refusal, said) in refusals(&sshd, &user, wrong).await {
+            assert_eq!(refusal, Refusal::WrongPassword, "{said}");
+            // More would bring the user nearer to being locked out.
+            assert!(said.contains("1 incorrect password attempt"), "{said}");
+        }
+        for (refusal, said) in refusals(&sshd, &user, Sudo::Free).await {
+            assert_eq!(refusal, Refusal::PasswordRequired, "{said}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -187,10 +190,9 @@ async fn a_user_without_a_rule_is_told_so() {
         return left_out("no sudo on this machine");
     }
     let right = Sudo::Password(Secret::new(PASSWORD));
-    assert_eq!(
-        refusals(&sshd, &user, right).await,
-        [Refusal::NotAllowed; 2]
-    );
+    for (refusal, said) in refusals(&sshd, &user, right).await {
+        assert_eq!(refusal, Refusal::NotAllowed, "{said}");
+    }
 }
 
 #[tokio::test]
