@@ -1,6 +1,5 @@
 //! `ra-deploy apply`
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,7 +8,6 @@ use clap::Args;
 use super::session::{self, Session};
 use super::{Chosen, Common, exit};
 use crate::engine;
-use crate::event::Failure;
 use crate::plan::SavedPlan;
 
 #[derive(Debug, Args)]
@@ -36,43 +34,28 @@ impl Apply {
                 Ok(session) => session,
                 Err(code) => return Ok(code),
             };
-            session.fleet.survey().await;
-            if session.run.stop.will() > engine::Will::Go {
-                return session.finish(exit::INTERRUPTED, None).await;
+            let ended = session
+                .carry_out(|session, pending| {
+                    let Some(saved) = &saved else {
+                        return if pending.is_empty() {
+                            Ok(None)
+                        } else {
+                            session.confirm(self.yes.into(), "Change the hosts as shown?")
+                        };
+                    };
+                    if let Err(stale) = saved.admits(&session.site.digest, pending) {
+                        session.run.hub.warn(
+                            None,
+                            format!("nothing was changed: {stale}; make a new plan"),
+                        );
+                        return Ok(Some(exit::RUN_FAILED));
+                    }
+                    Ok(None)
+                })
+                .await?;
+            if let Some(code) = ended {
+                return session.finish(code, None).await;
             }
-            session.fleet.tell_plan();
-            let pending = session.fleet.pending_steps();
-            if session.fleet.has_faults() {
-                return session.finish(exit::RUN_FAILED, None).await;
-            }
-            if let Some(saved) = &saved
-                && let Err(stale) = saved.admits(&session.site.digest, &pending)
-            {
-                session.run.hub.warn(
-                    None,
-                    format!("nothing was changed: {stale}; make a new plan"),
-                );
-                return session.finish(exit::RUN_FAILED, None).await;
-            }
-            if !pending.is_empty() && saved.is_none() && !self.yes {
-                session.run.hub.settle();
-                if !std::io::stdin().is_terminal() {
-                    session.run.hub.warn(
-                        None,
-                        "nothing was changed: without a terminal to ask on, say --yes",
-                    );
-                    return session.finish(exit::USAGE, None).await;
-                }
-                if !session::confirm("Change the hosts as shown?")? {
-                    session.run.hub.warn(None, "nothing was changed");
-                    return session.finish(exit::DONE, None).await;
-                }
-            }
-            if let Err(failure) = session.fleet.prepare().await {
-                session.run.hub.warn(None, in_words(&failure));
-                return session.finish(exit::RUN_FAILED, None).await;
-            }
-            session.fleet.apply().await;
             if !self.verify {
                 return session.finish(exit::DONE, None).await;
             }
@@ -86,14 +69,6 @@ impl Apply {
             session.finish(code, Some(engine::count(&results))).await
         })
     }
-}
-
-/// A failure that is no host's, in one text.
-fn in_words(failure: &Failure) -> String {
-    let mut parts = vec![format!("nothing was changed: {}", failure.message)];
-    parts.extend(failure.causes.iter().cloned());
-    parts.extend(failure.hints.iter().cloned());
-    parts.join("; ")
 }
 
 fn read_plan(path: &PathBuf) -> anyhow::Result<SavedPlan> {

@@ -18,3 +18,12 @@ pub const QUARANTINED: i32 = 6;
 pub const USAGE: i32 = 64;
 /// Stopped by Ctrl-C or SIGTERM.
 pub const INTERRUPTED: i32 = 130;
+
+/// What a command that only asks ends with: all of the hosts were lost, some, or none.
+pub fn of_lost(lost: usize, asked: usize) -> i32 {
+    match lost {
+        0 => DONE,
+        _ if lost == asked => UNREACHABLE,
+        _ => QUARANTINED,
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::session::{self, Session};
 use super::{Chosen, Common, Format, exit};
-use crate::model::{BmcQuery, Query, Unread};
+use crate::model::{BmcQuery, Query};
 
 #[derive(Debug, Args)]
 pub struct Facts {
@@ -26,12 +26,16 @@ impl Facts {
                 Err(code) => return Ok(code),
             };
             let mut hosts: BTreeMap<String, Value> = BTreeMap::new();
+            let mut lost = 0;
             if self.hardware {
                 let query = Query::Bmc(BmcQuery::Hardware);
                 for (host, answers) in session.fleet.ask(std::slice::from_ref(&query)).await {
                     let hardware = match answers.bmc(&BmcQuery::Hardware) {
                         Ok(hardware) => hardware.clone(),
-                        Err(unread) => json!({ "error": reason(unread) }),
+                        Err(unread) => {
+                            lost += 1;
+                            json!({ "error": session::reason(unread) })
+                        }
                     };
                     hosts.insert(host, json!({ "hardware": hardware }));
                 }
@@ -48,15 +52,10 @@ impl Facts {
                 Format::Json => say!("{document:#}"),
                 Format::Text => print_text(&hosts),
             }
-            session.finish_quietly(exit::DONE).await
+            session
+                .finish_quietly(exit::of_lost(lost, hosts.len()))
+                .await
         })
-    }
-}
-
-fn reason(unread: Unread) -> String {
-    match unread {
-        Unread::Unreadable(reason) => reason,
-        Unread::Wants(_) => "the BMC gave no answer".to_owned(),
     }
 }
 

@@ -15,11 +15,13 @@ pub mod exit;
 mod facts;
 mod lab;
 mod plan;
+mod power;
 mod reset;
 mod schema;
 mod session;
 mod status;
 mod supply;
+mod table;
 mod verify;
 
 use std::path::PathBuf;
@@ -77,6 +79,32 @@ pub struct Chosen {
     tags: Vec<String>,
 }
 
+/// Servers that an operator names for an order to their BMCs.
+#[derive(Debug, Args)]
+pub struct Servers {
+    /// The inventory file.
+    inventory: PathBuf,
+    /// Which hosts: names, ranges, groups, `all`, joined by commas; `!` takes away.
+    hosts: String,
+    /// Does not ask before changing anything.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Servers {
+    fn chosen(&self) -> Chosen {
+        Chosen {
+            inventory: self.inventory.clone(),
+            limit: Some(self.hosts.clone()),
+            tags: Vec::new(),
+        }
+    }
+
+    fn consent(&self) -> session::Consent {
+        self.yes.into()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Reads the files and reports every fault, touching nothing.
@@ -91,6 +119,8 @@ enum Command {
     Verify(verify::Verify),
     /// Tells the last run again, and where its records are.
     Status(status::Status),
+    /// Switches servers on and off through their BMCs.
+    Power(power::Power),
     /// Machines and BMCs on this box, to try everything without hardware.
     Lab(lab::Lab),
     /// Takes Kubernetes off the hosts again.
@@ -128,6 +158,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Apply(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Status(command) => command.run(common),
+        Command::Power(command) => command.run(common),
         Command::Lab(command) => command.run(common),
         Command::Reset(command) => command.run(common),
         Command::Schema(command) => command.run(common),

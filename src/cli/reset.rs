@@ -1,11 +1,10 @@
 //! `ra-deploy reset`
 
-use std::io::IsTerminal;
-
 use clap::Args;
 
 use super::session::{self, Session};
 use super::{Chosen, Common, exit};
+use crate::report::words;
 
 #[derive(Debug, Args)]
 pub struct Reset {
@@ -24,22 +23,12 @@ impl Reset {
                 Err(code) => return Ok(code),
             };
             session.fleet.survey().await;
-            if !self.yes {
-                session.run.hub.settle();
-                let hosts = session.fleet.members().len();
-                if !std::io::stdin().is_terminal() {
-                    session.run.hub.warn(
-                        None,
-                        "nothing was changed: without a terminal to ask on, say --yes",
-                    );
-                    return session.finish(exit::USAGE, None).await;
-                }
-                if !session::confirm(&format!(
-                    "Take Kubernetes off {hosts} hosts, with everything that runs in it?"
-                ))? {
-                    session.run.hub.warn(None, "nothing was changed");
-                    return session.finish(exit::DONE, None).await;
-                }
+            let question = format!(
+                "Take Kubernetes off {}, with everything that runs in it?",
+                words::count(session.fleet.members().len(), "host")
+            );
+            if let Some(code) = session.confirm(self.yes.into(), &question)? {
+                return session.finish(code, None).await;
             }
             session.fleet.undo().await;
             session.finish(exit::DONE, None).await

@@ -10,10 +10,11 @@ use anyhow::Context;
 use super::{Chosen, Common, Format, exit, supply};
 use crate::config::{self, Selector, Site};
 use crate::engine::{Fleet, Hearing, Hub, Options, Reach, Run, Stop, Will};
-use crate::event::{CheckCount, HostSummary, Listener, Summary, What};
+use crate::event::{CheckCount, Failure, HostSummary, Listener, Summary, What};
 use crate::link::Links;
 use crate::link::script::Lease;
-use crate::plan::{self, Choice};
+use crate::model::Unread;
+use crate::plan::{self, Choice, Errand, SavedStep, Walk};
 use crate::report::{self, Recorder, Reporter, Stream, Tee};
 
 /// An open run.
@@ -28,6 +29,35 @@ pub struct Session {
 
 /// Whether secrets of the inventory are needed.
 pub use config::Secrets;
+
+/// Whether the operator has agreed beforehand, with `--yes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    Given,
+    ToAsk,
+}
+
+impl From<bool> for Consent {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Given } else { Self::ToAsk }
+    }
+}
+
+/// Why there is no answer.
+pub fn reason(unread: Unread) -> String {
+    match unread {
+        Unread::Unreadable(reason) => reason,
+        Unread::Wants(_) => "the BMC gave no answer".to_owned(),
+    }
+}
+
+/// A failure that is no host's, in one text.
+fn in_words(failure: &Failure) -> String {
+    let mut parts = vec![format!("nothing was changed: {}", failure.message)];
+    parts.extend(failure.causes.iter().cloned());
+    parts.extend(failure.hints.iter().cloned());
+    parts.join("; ")
+}
 
 /// The site, or its faults printed.
 ///
@@ -112,7 +142,8 @@ pub fn report_options(common: &Common) -> report::Options {
 }
 
 impl Session {
-    /// Loads the site and opens a run on the chosen hosts. Nothing is touched yet.
+    /// Loads the site and opens a run of the profile's roles on the chosen hosts. Nothing is
+    /// touched yet.
     ///
     /// # Errors
     /// `Ok(Err(code))` when the files are faulty and that was told.
@@ -120,6 +151,29 @@ impl Session {
         command: &'static str,
         chosen: &Chosen,
         common: &Common,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        Self::open_for(command, chosen, common, plan::compose)
+    }
+
+    /// The same for what an operator's command does, instead of the profile's roles.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_errand(
+        errand: &Errand,
+        chosen: &Chosen,
+        common: &Common,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        Self::open_for(errand.name, chosen, common, |site, choice| {
+            plan::errand(site, choice, errand)
+        })
+    }
+
+    fn open_for(
+        command: &'static str,
+        chosen: &Chosen,
+        common: &Common,
+        compose: impl FnOnce(&Site, &Choice) -> Vec<Walk>,
     ) -> anyhow::Result<Result<Self, i32>> {
         let site = match load(&chosen.inventory, common, Secrets::Read) {
             Ok(site) => Arc::new(site),
@@ -139,7 +193,7 @@ impl Session {
             limit,
             tags: chosen.tags.clone(),
         };
-        let walks = plan::compose(&site, &choice);
+        let walks = compose(&site, &choice);
         let folder = state_folder(&chosen.inventory, common);
         let name = run_name(command);
         let record = folder.join("runs").join(&name);
@@ -192,6 +246,58 @@ impl Session {
             command,
             hearing,
         }))
+    }
+
+    /// Surveys the hosts, shows what would change, has `agree` look at it, and carries it out.
+    /// `Some` is the exit code of a run that ends before anything is changed.
+    ///
+    /// # Errors
+    /// The terminal cannot be asked.
+    pub async fn carry_out(
+        &mut self,
+        agree: impl FnOnce(&Self, &[SavedStep]) -> anyhow::Result<Option<i32>>,
+    ) -> anyhow::Result<Option<i32>> {
+        self.fleet.survey().await;
+        if self.run.stop.will() > Will::Go {
+            return Ok(Some(exit::INTERRUPTED));
+        }
+        self.fleet.tell_plan();
+        let pending = self.fleet.pending_steps();
+        if self.fleet.has_faults() {
+            return Ok(Some(exit::RUN_FAILED));
+        }
+        if let Some(code) = agree(self, &pending)? {
+            return Ok(Some(code));
+        }
+        if let Err(failure) = self.fleet.prepare().await {
+            self.run.hub.warn(None, in_words(&failure));
+            return Ok(Some(exit::RUN_FAILED));
+        }
+        self.fleet.apply().await;
+        Ok(None)
+    }
+
+    /// Asks on the terminal unless `yes` was said; `Some` is the exit code of a refusal.
+    ///
+    /// # Errors
+    /// The terminal cannot be asked.
+    pub fn confirm(&self, yes: Consent, question: &str) -> anyhow::Result<Option<i32>> {
+        if yes == Consent::Given {
+            return Ok(None);
+        }
+        self.run.hub.settle();
+        if !std::io::stdin().is_terminal() {
+            self.run.hub.warn(
+                None,
+                "nothing was changed: without a terminal to ask on, say --yes",
+            );
+            return Ok(Some(exit::USAGE));
+        }
+        if confirm(question)? {
+            return Ok(None);
+        }
+        self.run.hub.warn(None, "nothing was changed");
+        Ok(Some(exit::DONE))
     }
 
     /// Hangs up, tells the summary and gives the exit code: the given one, or what the hosts'
@@ -321,7 +427,7 @@ fn listen_for_signals(stop: &Stop, hub: &Hub) {
 }
 
 /// Asks on the terminal.
-pub fn confirm(question: &str) -> anyhow::Result<bool> {
+fn confirm(question: &str) -> anyhow::Result<bool> {
     use std::io::Write;
     eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;

@@ -11,7 +11,7 @@ use super::member::{Member, Reach};
 use super::run::Run;
 use super::walker;
 use crate::event::{HostSummary, Outcome, Preparation, What};
-use crate::model::{Answers, Query};
+use crate::model::{Answers, BmcAct, Query};
 use crate::plan::{Finding, SavedPlan, SavedStep, Walk};
 
 /// The hosts of a run with what is known of each.
@@ -209,6 +209,19 @@ impl Fleet {
             .iter()
             .map(|member| (member.host().to_owned(), member.answers().clone()))
             .collect()
+    }
+
+    /// Has every chosen host's BMC do the same, side by side: what an operator orders by name and
+    /// no wish describes, such as a restart. Hosts without a BMC fail.
+    pub async fn order(&mut self, command: &'static str, title: &str, acts: &[BmcAct]) {
+        self.members = side_by_side(self.take_members(), |mut member| {
+            let (title, acts) = (title.to_owned(), acts.to_vec());
+            async move {
+                member.order(command, &title, &acts).await;
+                member
+            }
+        })
+        .await;
     }
 
     /// Takes back what the walks' resources made, last first.

@@ -212,56 +212,6 @@ impl Member {
         }
     }
 
-    /// Takes back what the resources made, last first, each in an exec of its own; what fails is
-    /// told and does not stop the rest.
-    pub(super) async fn undo(&mut self) {
-        if self.reach != Reach::Up {
-            return;
-        }
-        for index in (0..self.built.len()).rev() {
-            let Built::Ready(resource) = &self.built[index] else {
-                continue;
-            };
-            let acts = resource.undo();
-            if acts.is_empty() {
-                continue;
-            }
-            let task = self.titled(&self.walk.steps[index]);
-            let started = std::time::Instant::now();
-            self.run.hub.tell(What::TaskStarted { task: task.clone() });
-            let batch = crate::link::script::Batch {
-                acts,
-                queries: Vec::new(),
-            };
-            let timeout = self.walk.steps[index].task.timeout;
-            let failure = match self.contact.exec(&batch, timeout, Some(&task)).await {
-                Ok(reply) => reply.failure.map(|failed| Failure {
-                    message: format!("it ended with status {}", failed.status),
-                    command: Some(failed.shown),
-                    status: Some(failed.status),
-                    output: Some(failed.output),
-                    ..Failure::default()
-                }),
-                Err(failure) => Some(failure),
-            };
-            match failure {
-                Some(failure) => {
-                    self.ended[index] = Some(Outcome::Failed);
-                    self.run.hub.tell(What::TaskFailed { task, failure });
-                }
-                None => {
-                    self.ended[index] = Some(Outcome::Changed);
-                    self.run.hub.tell(What::TaskFinished {
-                        task,
-                        outcome: Outcome::Changed,
-                        differences: Vec::new(),
-                        seconds: started.elapsed().as_secs_f64(),
-                    });
-                }
-            }
-        }
-    }
-
     pub(super) fn gather_facts(&mut self) {
         self.facts = fact::gather(&self.answers).ok();
     }

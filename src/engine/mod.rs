@@ -2,6 +2,7 @@
 //! asks again. It never prints; whoever wants to know listens to its events.
 
 mod contact;
+mod errand;
 mod fleet;
 mod gates;
 mod hub;

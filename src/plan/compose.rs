@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Selector;
 use crate::config::site::{Host, Role, Site, Task, Then};
+use crate::config::source::Place;
 use crate::event::TaskName;
+
+/// How long one task of an operator's command may take: firmware is slow.
+const ERRAND_TIME: Duration = Duration::from_secs(3600);
 
 /// A narrower choice than the whole site.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +56,70 @@ pub fn compose(site: &Site, choice: &Choice) -> Vec<Walk> {
             steps: steps(site, host, choice),
         })
         .collect()
+}
+
+/// What an operator's command does on each chosen host: task kinds with their parameters, as a
+/// role would write them.
+pub struct Errand {
+    /// The command's word, in the place of a role's name.
+    pub name: &'static str,
+    pub tasks: Vec<(&'static str, serde_json::Value)>,
+}
+
+/// Walks that hold an operator's errand instead of the profile's roles.
+pub fn errand(site: &Site, choice: &Choice, errand: &Errand) -> Vec<Walk> {
+    let role = Arc::new(Role {
+        name: errand.name.to_owned(),
+        summary: String::new(),
+        parameters: Default::default(),
+        late: Default::default(),
+        tasks: Vec::new(),
+        templates: Default::default(),
+        place: Place::Embedded(format!("the command {}", errand.name)),
+    });
+    let chosen = site.hosts.iter().filter(|host| {
+        choice
+            .limit
+            .as_ref()
+            .is_none_or(|limit| limit.picks(site, &host.name))
+    });
+    chosen
+        .map(|host| {
+            let mut steps = Vec::new();
+            for (kind, parameters) in &errand.tasks {
+                push(
+                    &mut steps,
+                    host,
+                    &role,
+                    bare(kind, parameters.clone(), host),
+                );
+            }
+            Walk {
+                host: Arc::new(host.clone()),
+                steps,
+            }
+        })
+        .collect()
+}
+
+/// A task that says nothing but its kind and parameters; faults point to the host's line.
+fn bare(kind: &str, parameters: serde_json::Value, host: &Host) -> Task {
+    Task {
+        name: None,
+        kind: kind.to_owned(),
+        parameters,
+        when: None,
+        unless: None,
+        then: Vec::new(),
+        tags: Vec::new(),
+        on: None,
+        awaits: Vec::new(),
+        reaches: None,
+        in_turn: None,
+        timeout: ERRAND_TIME,
+        spot: host.spot.clone(),
+        spots: Default::default(),
+    }
 }
 
 fn steps(site: &Site, host: &Host, choice: &Choice) -> Vec<Step> {
