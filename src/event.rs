@@ -208,6 +208,9 @@ pub struct Summary {
     /// Counted checks, where the run verified.
     pub checks: Option<CheckCount>,
     pub interrupted: bool,
+    /// Why the run ended before it changed anything.
+    #[serde(default)]
+    pub stopped: Option<Failure>,
     pub exit_code: i32,
 }
 

@@ -44,10 +44,7 @@ impl Apply {
                         };
                     };
                     if let Err(stale) = saved.admits(&session.site.digest, pending) {
-                        session.run.hub.warn(
-                            None,
-                            format!("nothing was changed: {stale}; make a new plan"),
-                        );
+                        session.stop_for(&stale.to_string(), &["make a new plan, and look at it"]);
                         return Ok(Some(exit::RUN_FAILED));
                     }
                     Ok(None)

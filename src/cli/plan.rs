@@ -35,10 +35,10 @@ impl Plan {
                 super::write_private(path, text.as_bytes())
                     .with_context(|| format!("{} cannot be written", path.display()))?;
             }
-            let code = if self.detailed_exitcode && !plan.steps.is_empty() {
-                exit::CHANGES_PENDING
-            } else if session.fleet.has_faults() {
+            let code = if session.fleet.has_faults() {
                 exit::RUN_FAILED
+            } else if self.detailed_exitcode && !plan.steps.is_empty() {
+                exit::CHANGES_PENDING
             } else {
                 exit::DONE
             };

@@ -25,6 +25,7 @@ pub struct Session {
     pub record: PathBuf,
     command: &'static str,
     hearing: Hearing,
+    stopped: Option<Failure>,
 }
 
 /// Whether secrets of the inventory are needed.
@@ -49,14 +50,6 @@ pub fn reason(unread: Unread) -> String {
         Unread::Unreadable(reason) => reason,
         Unread::Wants(_) => "the BMC gave no answer".to_owned(),
     }
-}
-
-/// A failure that is no host's, in one text.
-fn in_words(failure: &Failure) -> String {
-    let mut parts = vec![format!("nothing was changed: {}", failure.message)];
-    parts.extend(failure.causes.iter().cloned());
-    parts.extend(failure.hints.iter().cloned());
-    parts.join("; ")
 }
 
 /// The site, or its faults printed.
@@ -245,6 +238,7 @@ impl Session {
             record,
             command,
             hearing,
+            stopped: None,
         }))
     }
 
@@ -255,7 +249,7 @@ impl Session {
     /// The terminal cannot be asked.
     pub async fn carry_out(
         &mut self,
-        agree: impl FnOnce(&Self, &[SavedStep]) -> anyhow::Result<Option<i32>>,
+        agree: impl FnOnce(&mut Self, &[SavedStep]) -> anyhow::Result<Option<i32>>,
     ) -> anyhow::Result<Option<i32>> {
         self.fleet.survey().await;
         if self.run.stop.will() > Will::Go {
@@ -264,13 +258,14 @@ impl Session {
         self.fleet.tell_plan();
         let pending = self.fleet.pending_steps();
         if self.fleet.has_faults() {
+            self.stop_for("the tasks named above cannot be carried out", &[]);
             return Ok(Some(exit::RUN_FAILED));
         }
         if let Some(code) = agree(self, &pending)? {
             return Ok(Some(code));
         }
         if let Err(failure) = self.fleet.prepare().await {
-            self.run.hub.warn(None, in_words(&failure));
+            self.stopped = Some(failure);
             return Ok(Some(exit::RUN_FAILED));
         }
         self.fleet.apply().await;
@@ -281,23 +276,32 @@ impl Session {
     ///
     /// # Errors
     /// The terminal cannot be asked.
-    pub fn confirm(&self, yes: Consent, question: &str) -> anyhow::Result<Option<i32>> {
+    pub fn confirm(&mut self, yes: Consent, question: &str) -> anyhow::Result<Option<i32>> {
         if yes == Consent::Given {
             return Ok(None);
         }
         self.run.hub.settle();
         if !std::io::stdin().is_terminal() {
-            self.run.hub.warn(
-                None,
-                "nothing was changed: without a terminal to ask on, say --yes",
+            self.stop_for(
+                "nobody agreed, and there is no terminal to ask on",
+                &["say --yes"],
             );
             return Ok(Some(exit::USAGE));
         }
         if confirm(question)? {
             return Ok(None);
         }
-        self.run.hub.warn(None, "nothing was changed");
+        self.stop_for("it was not agreed to", &[]);
         Ok(Some(exit::DONE))
+    }
+
+    /// Notes why the run ends before it changes anything; told with the summary.
+    pub fn stop_for(&mut self, reason: &str, hints: &[&str]) {
+        self.stopped = Some(Failure {
+            message: reason.to_owned(),
+            hints: hints.iter().map(|hint| (*hint).to_owned()).collect(),
+            ..Failure::default()
+        });
     }
 
     /// Hangs up, tells the summary and gives the exit code: the given one, or what the hosts'
@@ -316,6 +320,7 @@ impl Session {
             hosts,
             checks,
             interrupted,
+            stopped: self.stopped,
             exit_code: code,
         }));
         // Every hub has to be gone before the listening thread ends.

@@ -18,11 +18,11 @@ const LABEL_COLUMNS: usize = 9;
 pub fn block(failed: &Failed, record: Option<&Path>, canvas: &Canvas) -> String {
     let failure = &failed.failure;
     let mut text = String::new();
-    let heading = format!(
-        "{}: {}",
-        clean::line(&failed.host),
-        clean::line(&failure.message)
-    );
+    let mut heading = clean::line(&failure.message);
+    // What no host failed at has none to name.
+    if !failed.host.is_empty() {
+        heading = format!("{}: {heading}", clean::line(&failed.host));
+    }
     labelled(&mut text, canvas, Label::Error, &heading);
     if let Some(task) = &failed.task {
         labelled(

@@ -3,10 +3,11 @@
 
 use indexmap::IndexMap;
 
-use super::account::Account;
+use super::account::{Account, Failed};
 use super::canvas::{Canvas, Cell, Tone, pad, table, width, wrap};
 use super::clean;
 use super::conformance::{Conclusion, sentence};
+use super::failure;
 use super::ranges::hosts_in_words;
 use super::words::{count, duration, size};
 use crate::event::{CheckCount, Failure, HostSummary, Summary};
@@ -36,6 +37,11 @@ pub fn text(account: &Account, summary: &Summary, canvas: &Canvas, verbosity: u8
         text.push('\n');
         text.push_str(&out);
     }
+    if let Some(stopped) = &summary.stopped {
+        text.push('\n');
+        text.push_str(&nothing_changed(stopped, summary, canvas));
+        return text;
+    }
     if let Some(closing) = closing(summary) {
         text.push('\n');
         let tone = if summary.interrupted
@@ -52,6 +58,38 @@ pub fn text(account: &Account, summary: &Summary, canvas: &Canvas, verbosity: u8
             text.push_str(&canvas.paint(tone, &line));
             text.push('\n');
         }
+    }
+    text
+}
+
+/// Why nothing was changed: with the whole failure where it is more than a sentence.
+fn nothing_changed(stopped: &Failure, summary: &Summary, canvas: &Canvas) -> String {
+    let mut text = String::new();
+    let whole = !stopped.causes.is_empty() || stopped.command.is_some() || stopped.output.is_some();
+    let mut closing = format!("Nothing was changed ({})", duration(summary.seconds));
+    if whole {
+        let failed = Failed {
+            host: String::new(),
+            task: None,
+            failure: stopped.clone(),
+        };
+        text.push_str(&failure::block(&failed, None, canvas));
+        text.push('\n');
+        closing.push_str(". Mend what is named above, then run the same command again.");
+    } else {
+        closing.push_str(&format!(": {}.", stopped.message));
+        for hint in &stopped.hints {
+            closing.push_str(&format!(" To go on: {hint}."));
+        }
+    }
+    let tone = if summary.exit_code == 0 {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    for line in wrap(&clean::line(&closing), canvas.left(0)) {
+        text.push_str(&canvas.paint(tone, &line));
+        text.push('\n');
     }
     text
 }
@@ -266,28 +304,29 @@ fn closing(summary: &Summary) -> Option<String> {
     }
     let changed = names(hosts, |host| host.changed > 0).len();
     let changes: usize = hosts.iter().map(|host| host.changed).sum();
-    match summary.command.as_str() {
-        "apply" if changes == 0 => Some(format!(
+    if changes == 0 {
+        return Some(format!(
             "Nothing had to be changed: {} as it should be ({time}).",
             match hosts.len() {
                 1 => "1 host is".to_owned(),
                 hosts => format!("each of {hosts} hosts is"),
             }
-        )),
-        "apply" => Some(format!(
-            "Applied: {} on {}, each confirmed by asking again{} ({time}).",
-            count(changes, "change"),
-            count(changed, "host"),
-            match hosts.len() - changed {
-                0 => String::new(),
-                others => format!("; {} needed none", count(others, "host")),
-            }
-        )),
-        command => Some(format!(
-            "Done: {command} on {} ({time}).",
-            count(hosts.len(), "host")
-        )),
+        ));
     }
+    let (done, proof) = match summary.command.as_str() {
+        "apply" => ("Applied", ", each confirmed by asking again"),
+        "reset" => ("Taken back", ""),
+        _ => ("Done", ", each proven"),
+    };
+    Some(format!(
+        "{done}: {} on {}{proof}{} ({time}).",
+        count(changes, "change"),
+        count(changed, "host"),
+        match hosts.len() - changed {
+            0 => String::new(),
+            others => format!("; {} needed none", count(others, "host")),
+        }
+    ))
 }
 
 /// At most a few names, else how many.
@@ -316,4 +355,53 @@ fn conformance(checks: &CheckCount, failed_hosts: &[&str], time: &str) -> String
         }
     }
     format!("{}: {told} ({time}).", conclusion.words())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::canvas::Canvas;
+
+    fn told(stopped: Failure, exit_code: i32) -> String {
+        let summary = Summary {
+            command: "apply".to_owned(),
+            stopped: Some(stopped),
+            exit_code,
+            ..Summary::default()
+        };
+        text(&Account::default(), &summary, &Canvas::default(), 0)
+    }
+
+    #[test]
+    fn a_run_that_stopped_before_its_first_change_never_sounds_done() {
+        let refused = Failure {
+            message: "it was not agreed to".to_owned(),
+            hints: vec!["say --yes".to_owned()],
+            ..Failure::default()
+        };
+        assert_eq!(
+            told(refused, 0),
+            "\nNothing was changed (0.0 s): it was not agreed to. To go on: say --yes.\n"
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_made_ready_is_told_whole() {
+        let failed = Failure {
+            message: "etcd 3.6.8 could not be built".to_owned(),
+            causes: vec!["go: command not found".to_owned()],
+            hints: vec!["install Go 1.24 or newer".to_owned()],
+            ..Failure::default()
+        };
+        let told = told(failed, 1);
+        for part in [
+            "error: etcd 3.6.8 could not be built",
+            "go: command not found",
+            "install Go 1.24 or newer",
+            "Nothing was changed",
+            "run the same command again",
+        ] {
+            assert!(told.contains(part), "{part} is missing in {told}");
+        }
+    }
 }
