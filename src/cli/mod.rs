@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod apply;
+mod bmc;
 mod check;
 mod completions;
 pub mod exit;
@@ -119,6 +120,8 @@ enum Command {
     Verify(verify::Verify),
     /// Tells the last run again, and where its records are.
     Status(status::Status),
+    /// BMCs themselves: trust, logs, jobs, restart.
+    Bmc(bmc::Bmc),
     /// Switches servers on and off through their BMCs.
     Power(power::Power),
     /// Machines and BMCs on this box, to try everything without hardware.
@@ -158,6 +161,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Apply(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Status(command) => command.run(common),
+        Command::Bmc(command) => command.run(common),
         Command::Power(command) => command.run(common),
         Command::Lab(command) => command.run(common),
         Command::Reset(command) => command.run(common),

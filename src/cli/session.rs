@@ -375,7 +375,7 @@ impl Session {
 }
 
 /// The hosts of `--limit`, or what is wrong with it and what to do.
-fn limited(text: &str, site: &Site) -> Result<Selector, (String, String)> {
+pub fn limited(text: &str, site: &Site) -> Result<Selector, (String, String)> {
     let selector = Selector::parse(text).map_err(|fault| (fault.message, fault.help))?;
     match selector.unknown(site) {
         Some(unknown) => Err(unknown),

@@ -1,8 +1,12 @@
 //! Settings of SSH and of BMCs, from the inventory's defaults, groups and hosts, to the plain data
 //! that the links open.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::fault::Fault;
 use super::file_inventory::{BmcFile, JumpFile, SshFile};
@@ -35,6 +39,10 @@ pub(super) struct Connector<'a> {
     pub faults: &'a mut Vec<Fault>,
     /// The keys that are tried where none is named.
     pub usual_keys: &'a [PathBuf],
+    /// Whether the inventory describes a lab.
+    pub lab: bool,
+    /// Files of authorities that were looked into.
+    pub authorities: HashSet<PathBuf>,
 }
 
 /// The keys that people have: those of the usual names that exist.
@@ -258,6 +266,7 @@ impl Connector<'_> {
     /// `layers` nearest first. `None` after a fault, or where nothing names a BMC.
     pub(super) fn bmc(
         &mut self,
+        name: &str,
         address: &str,
         spot: &Spot,
         layers: &[Layer<'_, BmcFile>],
@@ -290,20 +299,27 @@ impl Connector<'_> {
             url,
             user: user.clone(),
             password: self.secrets.get(password, &password_spot),
-            trust: self.trust(layers)?,
+            trust: self.trust(name, layers)?,
         })
     }
 
-    /// The nearest layer that says anything of trust decides.
-    fn trust(&mut self, layers: &[Layer<'_, BmcFile>]) -> Option<Trust> {
-        let says =
-            |layer: &BmcFile| layer.pin.is_some() || layer.ca.is_some() || layer.insecure.is_some();
+    /// The nearest layer that says anything of trust decides. A map of pins says something only of
+    /// the hosts that it names.
+    fn trust(&mut self, name: &str, layers: &[Layer<'_, BmcFile>]) -> Option<Trust> {
+        let pin = |layer: &BmcFile| match &layer.pin {
+            Some(WordOr::Word(pin)) => Some(pin.clone()),
+            Some(WordOr::Full(pins)) => pins.get(name).cloned(),
+            None => None,
+        };
+        let says = |layer: &BmcFile| {
+            pin(layer).is_some() || layer.ca.is_some() || layer.insecure.is_some()
+        };
         let Some(found) = layers.iter().find(|layer| says(layer.settings)) else {
             return Some(Trust::System);
         };
         let layer = found.settings;
-        match (&layer.pin, &layer.ca, layer.insecure) {
-            (Some(pin), None, None | Some(false)) => match fingerprint(pin) {
+        match (pin(layer), &layer.ca, layer.insecure) {
+            (Some(pin), None, None | Some(false)) => match fingerprint(&pin) {
                 Some(pin) => Some(Trust::Pin(pin)),
                 None => {
                     self.faults.push(
@@ -311,13 +327,15 @@ impl Connector<'_> {
                             found.spot("pin"),
                             format!("`{pin}` is no certificate fingerprint"),
                         )
-                        .help("write `sha256:` and 64 hexadecimal digits"),
+                        .help("write `sha256:` and 64 hexadecimal digits; `ra-deploy bmc pin` shows them"),
                     );
                     None
                 }
             },
             (None, Some(path), None | Some(false)) => {
-                Some(Trust::Authority(place(path, self.folder)))
+                let path = place(path, self.folder);
+                self.authority(&path, found.spot("ca"));
+                Some(Trust::Authority(path))
             }
             (None, None, Some(true)) => Some(Trust::Insecure),
             (None, None, _) => Some(Trust::System),
@@ -329,6 +347,43 @@ impl Connector<'_> {
                 None
             }
         }
+    }
+
+    /// The authority's file holds certificates, told once for each file.
+    fn authority(&mut self, path: &Path, spot: Spot) {
+        // A lab makes its files when it is brought up.
+        let to_come = self.lab && !path.exists();
+        if to_come || !self.authorities.insert(path.to_owned()) {
+            return;
+        }
+        if let Err(reason) = authorities(path) {
+            self.faults.push(
+                Fault::new(
+                    spot,
+                    format!("the authority's file {}: {reason}", path.display()),
+                )
+                .help(
+                    "name a PEM file with at least one certificate: it has the line \
+                     `-----BEGIN CERTIFICATE-----`",
+                ),
+            );
+        }
+    }
+}
+
+/// Whether a file holds certificates that can vouch for others.
+fn authorities(path: &Path) -> Result<(), String> {
+    let text = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|error| format!("it is no PEM file: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("one of its certificates cannot be read: {error}"))?;
+    }
+    match roots.is_empty() {
+        true => Err("it holds no certificate".to_owned()),
+        false => Ok(()),
     }
 }
 

@@ -167,8 +167,9 @@ pub struct BmcFile {
     pub address: Option<String>,
     pub user: Option<String>,
     pub password: Option<SecretSource>,
-    /// SHA-256 of the BMC's certificate: `sha256:` and 64 hexadecimal digits.
-    pub pin: Option<String>,
+    /// SHA-256 of the BMC's certificate: `sha256:` and 64 hexadecimal digits; or, where several
+    /// hosts are meant, a map from host name to that. `ra-deploy bmc pin` writes it.
+    pub pin: Option<WordOr<IndexMap<String, String>>>,
     /// A PEM file with the authority's certificates.
     pub ca: Option<String>,
     /// `true`: any certificate will do.

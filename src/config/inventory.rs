@@ -65,6 +65,8 @@ pub(super) fn fleet<'a>(
             secrets,
             faults: &mut faults,
             usual_keys: &usual_keys,
+            lab: file.lab.is_some(),
+            authorities: HashSet::new(),
         },
         said: HashSet::new(),
     };
@@ -206,7 +208,7 @@ impl<'a> Joiner<'a, '_> {
         if let Some((text, spot)) = address_of_bmc
             && let Some(rendered) = self.render(text, &entry.numbered, &host.address, &spot)
         {
-            host.bmc = self.connector.bmc(&rendered, &spot, &bmc_layers);
+            host.bmc = self.connector.bmc(name, &rendered, &spot, &bmc_layers);
         }
         let connection = file
             .connection

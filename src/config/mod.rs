@@ -20,6 +20,7 @@ pub mod node;
 mod node_raw;
 mod order;
 mod parameters;
+pub mod pinning;
 mod profile;
 pub mod range;
 mod requirement;

@@ -41,8 +41,16 @@ pub enum Error {
         expected: String,
         got: String,
     },
-    #[error("the certificate of {origin} is not trusted: {reason}")]
-    Certificate { origin: String, reason: String },
+    #[error(
+        "the certificate of {origin} is not trusted: {reason}{}",
+        found(fingerprint)
+    )]
+    Certificate {
+        origin: String,
+        reason: String,
+        /// Of the certificate that was shown, where it could be learnt.
+        fingerprint: Option<String>,
+    },
     #[error("{origin} redirects {path} to {to}, which is another origin")]
     Redirect {
         origin: String,
@@ -109,6 +117,13 @@ pub enum Arrival {
     Possible,
 }
 
+fn found(fingerprint: &Option<String>) -> String {
+    match fingerprint {
+        Some(fingerprint) => format!("; its fingerprint is {fingerprint}"),
+        None => String::new(),
+    }
+}
+
 fn said(messages: &[Message]) -> String {
     if messages.is_empty() {
         String::new()
@@ -138,12 +153,15 @@ impl Error {
             }
             Self::PinDiffers { got, .. } => format!(
                 "if the BMC or its certificate was replaced on purpose, compare the fingerprint with \
-                 the one in its web page and write `pin: \"{got}\"` to the inventory; if not, somebody \
+                 the one in its web page and write `pin: \"{got}\"` to the inventory, or let \
+                 `ra-deploy bmc pin INVENTORY --limit HOST --write --replace` do so; if not, somebody \
                  may be listening: do not go on"
             ),
             Self::Certificate { .. } => {
-                "BMC certificates are mostly self-signed: pin this one's fingerprint, or name the \
-                 authority that signed it for this very address; `insecure` believes anybody"
+                "BMC certificates are mostly self-signed: compare the fingerprint with the one in the \
+                 BMC's web page, and let `ra-deploy bmc pin INVENTORY --write` write it to the \
+                 inventory; or name the authority that signed it for this very address as `ca`; \
+                 `insecure` believes anybody"
                     .into()
             }
             Self::Redirect { to, .. } => format!("if {to} is the BMC, write that address to the inventory"),

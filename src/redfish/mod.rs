@@ -8,6 +8,7 @@
 
 mod bios;
 mod boot;
+mod certificate;
 mod document;
 mod error;
 mod hardware;
@@ -31,10 +32,11 @@ mod trust;
 mod witness;
 mod write;
 
+pub use certificate::Shown as ShownCertificate;
 pub use error::{Arrival, Error};
 pub use message::Message;
 pub use options::{Listener, Options, Progress, Requests};
-pub use trust::{fingerprint, normalise as normalise_pin};
+pub use trust::{certificate, normalise as normalise_pin};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -66,6 +68,15 @@ impl Bmc {
         };
         let root = match fetch(&client, ROOT).await {
             Ok(root) => root,
+            // The fingerprint is what a person needs to know now.
+            Err(Error::Certificate { origin, reason, .. }) => {
+                let shown = trust::certificate(&client.endpoint.url).await;
+                return Err(Error::Certificate {
+                    origin,
+                    reason,
+                    fingerprint: shown.ok().map(|shown| shown.fingerprint),
+                });
+            }
             Err(Error::Missing { path }) => return Err(not_redfish(format!("there is no {path}"))),
             Err(Error::Malformed { reason, .. }) => {
                 return Err(not_redfish(format!("its root: {reason}")));

@@ -15,8 +15,8 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use sha2::{Digest, Sha256};
 
+use super::certificate::{Shown, fingerprint_of};
 use super::error::Error;
 use crate::model::Trust;
 
@@ -98,19 +98,12 @@ pub fn normalise(pin: &str) -> String {
     format!("sha256:{digits}")
 }
 
-fn fingerprint_of(certificate: &CertificateDer<'_>) -> String {
-    format!(
-        "sha256:{}",
-        hex::encode(Sha256::digest(certificate.as_ref()))
-    )
-}
-
 #[derive(Debug)]
 enum Check {
     Pin(String),
     Nothing,
-    /// Believes nobody for longer than it takes to note the fingerprint.
-    Learn(Mutex<Option<String>>),
+    /// Believes nobody for longer than it takes to note the certificate.
+    Learn(Mutex<Option<Shown>>),
 }
 
 #[derive(Debug)]
@@ -135,7 +128,7 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let got = fingerprint_of(certificate);
+        let got = fingerprint_of(certificate.as_ref());
         match &self.check {
             Check::Pin(expected) if *expected != got => Err(rustls::Error::InvalidCertificate(
                 CertificateError::Other(OtherError(Arc::new(Differs {
@@ -144,7 +137,7 @@ impl ServerCertVerifier for Verifier {
                 }))),
             )),
             Check::Learn(seen) => {
-                *seen.lock().expect("no panic holds this lock") = Some(got);
+                *seen.lock().expect("no panic holds this lock") = Some(Shown::of(certificate));
                 Ok(ServerCertVerified::assertion())
             }
             Check::Pin(_) | Check::Nothing => Ok(ServerCertVerified::assertion()),
@@ -186,12 +179,12 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Learns the fingerprint of the certificate that is shown at an address, without believing it
-/// and without sending anything.
+/// Learns the certificate that is shown at an address, without believing it and without sending
+/// anything.
 ///
 /// # Errors
 /// [`Error::Address`], [`Error::Unreachable`], [`Error::TlsTooOld`].
-pub async fn fingerprint(url: &str) -> Result<String, Error> {
+pub async fn certificate(url: &str) -> Result<Shown, Error> {
     let base = super::transport::base(url)?;
     let address = |reason: &str| Error::Address {
         url: url.to_owned(),
@@ -230,7 +223,7 @@ pub async fn fingerprint(url: &str) -> Result<String, Error> {
         _ => None,
     };
     match (outcome, seen) {
-        (_, Some(fingerprint)) => Ok(fingerprint),
+        (_, Some(shown)) => Ok(shown),
         (Err(error), None) => Err(
             explain(&origin, &error).unwrap_or_else(|| Error::Unreachable {
                 origin,
@@ -242,6 +235,7 @@ pub async fn fingerprint(url: &str) -> Result<String, Error> {
         (Ok(_), None) => Err(Error::Certificate {
             origin,
             reason: "no certificate was shown".into(),
+            fingerprint: None,
         }),
     }
 }
@@ -268,10 +262,15 @@ pub(super) fn explain(origin: &str, error: &(dyn StdError + 'static)) -> Option<
                 None => Error::Certificate {
                     origin,
                     reason: other.0.to_string(),
+                    fingerprint: None,
                 },
             }
         }
-        rustls::Error::InvalidCertificate(_) => Error::Certificate { origin, reason },
+        rustls::Error::InvalidCertificate(_) => Error::Certificate {
+            origin,
+            reason,
+            fingerprint: None,
+        },
         rustls::Error::InvalidMessage(_) => Error::NotRedfish {
             origin,
             reason: "the port does not speak TLS".into(),

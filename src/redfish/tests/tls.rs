@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::testing::{Answer, Fake, Tree, swift};
-use super::super::{Bmc, Error, Options, fingerprint};
+use super::super::{Bmc, Error, Options, certificate};
 use crate::model::{BmcQuery, Trust};
 
 fn self_signed() -> (rustls::ServerConfig, String) {
@@ -36,7 +36,7 @@ async fn a_self_signed_certificate_is_pinned_and_another_is_refused() {
     let served = Arc::clone(&tree);
     let (config, pin) = self_signed();
     let fake = Fake::tls(config, move |seen| served.serve(seen)).await;
-    assert_eq!(fingerprint(&fake.url).await.unwrap(), pin);
+    assert_eq!(certificate(&fake.url).await.unwrap().fingerprint, pin);
     let with = |trust: Trust| {
         let mut endpoint = fake.endpoint();
         endpoint.trust = trust;
@@ -59,7 +59,12 @@ async fn a_self_signed_certificate_is_pinned_and_another_is_refused() {
         .await
         .err()
         .unwrap();
-    assert!(matches!(error, Error::Certificate { .. }), "{error}");
+    assert!(
+        matches!(&error, Error::Certificate { fingerprint: Some(found), .. } if *found == pin),
+        "{error}"
+    );
+    assert!(error.to_string().contains(&pin), "{error}");
+    assert!(error.hint().contains("ra-deploy bmc pin"));
     Bmc::connect(with(Trust::Insecure), swift()).await.unwrap();
     assert!(
         fake.seen()
@@ -109,7 +114,7 @@ async fn tls_that_is_too_old_is_called_so() {
         let error = Bmc::connect(endpoint.clone(), swift()).await.err().unwrap();
         assert!(matches!(error, Error::TlsTooOld { .. }), "{error}");
         assert!(error.hint().contains("update its firmware"));
-        let error = fingerprint(&endpoint.url).await.unwrap_err();
+        let error = certificate(&endpoint.url).await.unwrap_err();
         assert!(matches!(error, Error::TlsTooOld { .. }), "{error}");
     }
 }
