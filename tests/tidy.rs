@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ra_deploy::config::{self, KindShape, Options, Secrets, Site, Style};
-use ra_deploy::model::artifact::Artifacts as _;
-use ra_deploy::{artifact, check, fact, resource};
+mod shipped;
+
+use ra_deploy::config::Style;
+use ra_deploy::resource;
+use shipped::load;
 
 /// Every room of the library, lowest first: a room names only rooms above it in this list.
 ///
@@ -443,36 +445,4 @@ fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
-}
-
-/// Loads as the program does for `check`.
-fn load(inventory: &Path) -> Site {
-    let kinds: Vec<KindShape> = resource::KINDS
-        .iter()
-        .map(|kind| KindShape {
-            name: kind.name,
-            summary: kind.summary,
-            example: kind.example,
-            schema: kind.schema,
-        })
-        .collect();
-    let artifacts = artifact::Catalogue::embedded()
-        .expect("the catalogue")
-        .names();
-    let checks: Vec<String> = check::NATIVE
-        .iter()
-        .map(|check| check.name.to_owned())
-        .collect();
-    let facts = fact::names();
-    let options = Options {
-        secrets: Secrets::Leave,
-        kinds: &kinds,
-        artifacts: &artifacts,
-        facts: &facts,
-        checks: &checks,
-        today: None,
-    };
-    config::load(inventory, &options).unwrap_or_else(|faults| {
-        panic!("{}:\n{}", inventory.display(), faults.render(Style::Plain))
-    })
 }

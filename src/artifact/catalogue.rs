@@ -188,6 +188,14 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// Every program with its version.
+    pub fn versions(&self) -> Vec<(String, String)> {
+        let programs = self.file.programs.iter();
+        programs
+            .map(|(name, programs)| (name.clone(), programs.version.clone()))
+            .collect()
+    }
+
     #[cfg(test)]
     pub(super) fn from_text(text: &str, aside: &[(&str, &str)]) -> Result<Self, ArtifactError> {
         let mut files: BTreeMap<String, String> = aside

@@ -26,7 +26,7 @@ impl Schema {
             File::Profile => FileKind::Profile,
             File::Role => FileKind::Role,
         };
-        let schema = config::schema(kind, &supply::known(Secrets::Leave).kinds);
+        let schema = config::schema(kind, &supply::known(Secrets::Leave)?.kinds);
         say!("{schema:#}");
         Ok(exit::DONE)
     }

@@ -57,7 +57,10 @@ pub fn reason(unread: Unread) -> String {
 /// # Errors
 /// The exit code for faulty files.
 pub fn load(inventory: &Path, common: &Common, secrets: Secrets) -> Result<Site, i32> {
-    let known = supply::known(secrets);
+    let known = supply::known(secrets).map_err(|error| {
+        super::show(&error);
+        exit::FILES_FAULTY
+    })?;
     match config::load(inventory, &known.options()) {
         Ok(site) => Ok(site),
         Err(faults) => {

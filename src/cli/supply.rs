@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
-
-use crate::artifact::{Catalogue, Sources, Store, bundle_folder, cache_folder};
+use super::Hint;
+use crate::artifact::{ArtifactError, Catalogue, Sources, Store, bundle_folder, cache_folder};
 use crate::check;
 use crate::config::{KindShape, Options, Secrets};
 use crate::engine::{Pending, Supply, failure};
@@ -21,6 +20,7 @@ pub struct Known {
     pub secrets: Secrets,
     pub kinds: Vec<KindShape>,
     pub artifacts: Vec<String>,
+    pub versions: Vec<(String, String)>,
     pub facts: Vec<String>,
     pub checks: Vec<String>,
 }
@@ -31,6 +31,7 @@ impl Known {
             secrets: self.secrets,
             kinds: &self.kinds,
             artifacts: &self.artifacts,
+            versions: &self.versions,
             facts: &self.facts,
             checks: &self.checks,
             today: None,
@@ -38,8 +39,11 @@ impl Known {
     }
 }
 
-pub fn known(secrets: Secrets) -> Known {
-    Known {
+/// # Errors
+/// The catalogue of artifacts is faulty.
+pub fn known(secrets: Secrets) -> anyhow::Result<Known> {
+    let catalogue = Catalogue::from_environment().map_err(in_catalogue)?;
+    Ok(Known {
         secrets,
         kinds: resource::KINDS
             .iter()
@@ -50,20 +54,26 @@ pub fn known(secrets: Secrets) -> Known {
                 schema: kind.schema,
             })
             .collect(),
-        artifacts: Catalogue::from_environment()
-            .map(|catalogue| catalogue.names())
-            .unwrap_or_default(),
+        artifacts: catalogue.names(),
+        versions: catalogue.versions(),
         facts: fact::names(),
         checks: check::NATIVE
             .iter()
             .map(|check| check.name.to_owned())
             .collect(),
-    }
+    })
+}
+
+fn in_catalogue(error: ArtifactError) -> anyhow::Error {
+    let hint = error.hint();
+    anyhow::Error::new(error)
+        .context("the catalogue of artifacts cannot be used")
+        .context(Hint(hint))
 }
 
 /// The store that runs take artifacts from.
 pub fn open() -> anyhow::Result<Arc<dyn Supply>> {
-    let catalogue = Catalogue::from_environment().context("the catalogue of artifacts")?;
+    let catalogue = Catalogue::from_environment().map_err(in_catalogue)?;
     let store =
         Store::new(cache_folder(), Sources::from_environment()?).with_bundle(bundle_folder());
     Ok(Arc::new(Shelf {

@@ -20,6 +20,8 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("b64decode", base64_decode);
     environment.add_filter("quote", quote);
     environment.add_filter("family", family);
+    environment.add_filter("of_family", of_family);
+    environment.add_filter("one_a_family", one_a_family);
     environment.add_filter("bracketed", bracketed);
     environment.add_filter("nth_address", nth_address);
     environment.add_filter("minor", minor);
@@ -82,6 +84,35 @@ fn family(text: &str) -> Result<&'static str, Error> {
             "`{text}` is neither an address nor a network"
         ))),
     }
+}
+
+/// Those addresses or networks of a list that are of a family: `pods | of_family("ipv6")`.
+fn of_family(texts: Vec<String>, wanted: &str) -> Result<Vec<String>, Error> {
+    if !["ipv4", "ipv6"].contains(&wanted) {
+        return Err(wrong(format!("`{wanted}` is neither ipv4 nor ipv6")));
+    }
+    let mut found = Vec::new();
+    for text in texts {
+        if family(&text)? == wanted {
+            found.push(text);
+        }
+    }
+    Ok(found)
+}
+
+/// The first address of each family, in the order of the list: what a node of a dual-stack
+/// cluster is called by.
+fn one_a_family(texts: Vec<String>) -> Result<Vec<String>, Error> {
+    let mut seen = Vec::new();
+    let mut found = Vec::new();
+    for text in texts {
+        let family = family(&text)?;
+        if !seen.contains(&family) {
+            seen.push(family);
+            found.push(text);
+        }
+    }
+    Ok(found)
 }
 
 /// An address as it stands in a URL: an IPv6 address in brackets.

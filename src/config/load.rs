@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::desk::{Desk, Opened, key_spot, value_spot};
+use super::desk::{Desk, Opened, key_spot};
 use super::fault::{Fault, Faults};
-use super::file_inventory::{ClusterFile, InventoryFile};
+use super::file_inventory::InventoryFile;
 use super::inventory::{Fleet, fleet};
 use super::library::{Library, embedded_inventory, folder_of, read_at};
 use super::names::{self, Known, Snippet, Surroundings, collect};
@@ -19,10 +19,10 @@ use super::profile::{self, Layer};
 use super::role::{OpenedRole, open};
 use super::schema::{FileKind, KindShape};
 use super::secrets::{SecretReader, Secrets};
-use super::site::{Assignment, Cluster, Profile, Role, Site};
+use super::site::{Assignment, Profile, Role, Site};
 use super::source::{Place, Source, Spot, Unreadable};
 use super::template::Templates;
-use super::words::{Network, snake};
+use super::words::snake;
 
 /// What the rooms above know and the files are checked against.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Options<'a> {
     pub kinds: &'a [KindShape],
     /// Names of the catalogue's artifacts; empty: not checked.
     pub artifacts: &'a [String],
+    /// Programs of the catalogue with their versions; empty: not checked.
+    pub versions: &'a [(String, String)],
     /// Dotted paths of the facts, such as `cpu.flags`; empty: not checked.
     pub facts: &'a [String],
     /// Names of the checks written in Rust; empty: not checked.
@@ -81,6 +83,11 @@ fn join(path: &Path, options: &Options<'_>, desk: &mut Desk<'_>) -> Option<Site>
             .file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default(),
+        versions: options
+            .versions
+            .iter()
+            .map(|(name, version)| (snake(name), version.clone()))
+            .collect(),
         ..Site::default()
     };
     for assignment in &assignments {
@@ -110,7 +117,7 @@ fn join(path: &Path, options: &Options<'_>, desk: &mut Desk<'_>) -> Option<Site>
             site.cluster = file
                 .cluster
                 .as_ref()
-                .map(|cluster| self::cluster(cluster, document, desk));
+                .map(|cluster| super::cluster::cluster(cluster, document, &site.versions, desk));
             site.lab = file.lab.clone().map(serde_json::Value::Object);
             for (name, source) in &file.secrets {
                 let spot = key_spot(document, &["secrets", name]);
@@ -188,47 +195,6 @@ fn roles(named: &[(String, Spot)], library: &Library, desk: &mut Desk<'_>) -> Ve
         }
     }
     opened
-}
-
-fn cluster(file: &ClusterFile, document: &Document, desk: &mut Desk<'_>) -> Cluster {
-    for (key, networks) in [("pods", &file.pods), ("services", &file.services)] {
-        let nodes = document.root.at(&format!("/cluster/{key}"));
-        let nodes = nodes.map(Node::one_or_many).unwrap_or_default();
-        let mut families = BTreeSet::new();
-        for (text, node) in networks.0.iter().zip(nodes) {
-            let message = match Network::parse(text) {
-                None => format!("`{text}` is no network in CIDR notation"),
-                Some(network) if !families.insert(network.address.is_ipv4()) => {
-                    format!("`{text}` is a second network of the same family")
-                }
-                Some(_) => continue,
-            };
-            desk.fault(
-                Fault::new(document.spot(node.mark), message)
-                    .help("write one network a family: `[10.244.0.0/16, \"fd00:10:244::/56\"]`"),
-            );
-        }
-    }
-    let version = &file.kubernetes;
-    let numbers: Vec<&str> = version.split('.').collect();
-    let right = (2..=3).contains(&numbers.len())
-        && numbers.iter().all(|number| number.parse::<u32>().is_ok());
-    if !right {
-        desk.fault(
-            Fault::new(
-                value_spot(document, &["cluster", "kubernetes"]),
-                format!("`{version}` is no Kubernetes version"),
-            )
-            .help("write `1.33` or `1.33.13`"),
-        );
-    }
-    Cluster {
-        name: file.name.clone(),
-        kubernetes: version.clone(),
-        endpoint: file.endpoint.clone(),
-        pods: file.pods.0.clone(),
-        services: file.services.0.clone(),
-    }
 }
 
 /// Keys of a map of the document, in snake case.
@@ -397,6 +363,7 @@ fn known(
             .collect(),
         facts: options.facts.iter().cloned().collect(),
         cluster: site.cluster.is_some(),
+        versions: site.versions.keys().cloned().collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files to a [`Site`]: every fault of every file at once, each with its place.
 
 mod calls;
+mod cluster;
 mod connection;
 mod convert;
 mod desk;

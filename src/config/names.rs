@@ -53,7 +53,14 @@ pub(super) struct Known {
     pub facts: BTreeSet<String>,
     /// Whether the inventory describes a cluster.
     pub cluster: bool,
+    /// Programs of the catalogue, snake case. Empty when the caller knows none.
+    pub versions: BTreeSet<String>,
 }
+
+/// Names that mean the same in every role.
+pub(super) const COMMON: [&str; 8] = [
+    "host", "cluster", "groups", "hosts", "facts", "secrets", "late", "versions",
+];
 
 const HOST: &[&str] = &["name", "number", "address", "addresses", "groups", "bmc"];
 const CLUSTER: &[&str] = &["name", "kubernetes", "endpoint", "pods", "services"];
@@ -382,12 +389,14 @@ fn unknown(name: &str, known: &Known, surroundings: &Surroundings) -> Option<(St
             "late values",
         ),
         "facts" => fact(name, known),
+        "versions" if known.versions.is_empty() => None,
+        "versions" => child(
+            known.versions.iter().map(String::as_str).collect(),
+            "the catalogue has",
+        ),
         other => {
-            let always = [
-                "host", "cluster", "groups", "hosts", "facts", "secrets", "late",
-            ];
             let own = own.iter().map(String::as_str);
-            let all: Vec<&str> = own.chain(always).collect();
+            let all: Vec<&str> = own.chain(COMMON).collect();
             let help = match all.iter().find(|known| **known == snake(other)) {
                 Some(right) => format!("did you mean `{right}`?"),
                 None => suggestion(other, "known here", all.iter().copied()),

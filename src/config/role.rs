@@ -206,10 +206,7 @@ impl OpenedRole {
 
 /// Names that templates use for other things.
 fn reserved(name: &str) -> bool {
-    let names = [
-        "host", "cluster", "groups", "hosts", "facts", "secrets", "late",
-    ];
-    names.contains(&name)
+    super::names::COMMON.contains(&name)
 }
 
 struct TaskMaker<'a> {

@@ -16,7 +16,7 @@ use super::words::snake;
 use crate::model::Text;
 
 /// Names for templates and expressions: the role's parameters, `host`, `cluster`, `groups`,
-/// `hosts`, `facts`, `secrets` and `late`, and whatever the caller adds. Cheap to clone.
+/// `hosts`, `facts`, `secrets`, `late` and `versions`, and whatever the caller adds. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Scope {
     names: Arc<Names>,
@@ -44,6 +44,7 @@ pub struct Common {
     by_name: BTreeMap<String, Value>,
     secrets: Value,
     late: Value,
+    versions: Value,
 }
 
 /// Why a value could not be rendered.
@@ -117,6 +118,11 @@ impl Common {
             by_name,
             secrets: sealed(site.secrets.clone()),
             late: sealed(late.cloned().collect()),
+            versions: Value::from_pairs(
+                site.versions
+                    .iter()
+                    .map(|(name, version)| (name.clone(), Value::from(version))),
+            ),
         }
     }
 }
@@ -403,6 +409,7 @@ impl Object for Call {
             "hosts" => Some(names.common.hosts.clone()),
             "secrets" => Some(names.common.secrets.clone()),
             "late" => Some(names.common.late.clone()),
+            "versions" => Some(names.common.versions.clone()),
             "facts" => {
                 if names.facts.is_none() {
                     self.wanted_facts.store(true, Ordering::Relaxed);

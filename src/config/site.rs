@@ -46,6 +46,9 @@ pub struct Site {
     pub secrets: Vec<String>,
     /// What somebody should know and that stops nobody, such as a waiver that ran out.
     pub warnings: Faults,
+    /// Programs of the catalogue, snake case, with the version that it holds: `versions.NAME` in
+    /// templates.
+    pub versions: BTreeMap<String, String>,
     /// Everything that is a template or an expression, compiled.
     pub templates: Arc<Templates>,
     /// Every file that the site was made from.

@@ -91,6 +91,7 @@ fn load_with(path: &Path, secrets: Secrets) -> Result<Site, Faults> {
             secrets,
             kinds: KINDS,
             artifacts: &strings(&["containerd", "runc", "kubernetes"]),
+            versions: &[("kubernetes".to_owned(), "1.30.4".to_owned())],
             facts: &strings(&["container", "cpu.flags", "memory.total", "os.name"]),
             checks: &strings(&["something-old", "cgroup-driver"]),
             today: Some("2026-06-01"),
