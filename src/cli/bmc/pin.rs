@@ -228,7 +228,7 @@ fn write(
             lines.collect::<Vec<_>>().join(", ")
         ))
     };
-    let known = supply::known(Secrets::Leave);
+    let known = supply::known(Secrets::Leave)?;
     let again = config::load(beside.path(), &known.options())
         .map_err(told)
         .context("the inventory with the pins is not understood")
@@ -349,7 +349,7 @@ mod tests {
         let inventory = folder.path().join("east.yaml");
         let text = "defaults: {bmc: {user: a, password: {env: NONE}, ca: ca.pem}}\nhosts: {a: {bmc: 1.2.3.4}, b: {bmc: 1.2.3.5}}\n";
         std::fs::write(&inventory, text).expect("written");
-        let known = supply::known(Secrets::Leave);
+        let known = supply::known(Secrets::Leave).expect("the catalogue");
         for (content, expected) in [
             (None, "it cannot be read"),
             (Some(String::new()), "it holds no certificate"),
