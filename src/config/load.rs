@@ -131,7 +131,7 @@ fn join(path: &Path, options: &Options<'_>, desk: &mut Desk<'_>) -> Option<Site>
         None => Fleet::default(),
     };
     desk.faults.append(&mut secrets.faults);
-    site.vault = secrets.vault;
+    site.vault = Arc::new(secrets.vault);
     site.secrets = names_of(document, "secrets");
     if let Some(cluster) = &site.cluster {
         site.name.clone_from(&cluster.name);

@@ -33,7 +33,7 @@ pub struct Site {
     /// The roles that the profile assigns, by name.
     pub roles: BTreeMap<String, Role>,
     /// Secrets of the inventory, read when the site was loaded to act on machines.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// The lab that the inventory describes, when it describes one: raw, for the lab room.
     pub lab: Option<Value>,
     /// SHA-256 over every file's content: a saved plan is refused when it differs.

@@ -109,7 +109,11 @@ impl Contact {
                 ..Failure::default()
             });
         };
-        let bmc = Bmc::connect(endpoint.clone(), self.run.options.redfish.clone())
+        let options = redfish::Options {
+            vault: self.run.site.vault.clone(),
+            ..self.run.options.redfish.clone()
+        };
+        let bmc = Bmc::connect(endpoint.clone(), options)
             .await
             .map_err(|error| {
                 let hint = error.hint();

@@ -100,6 +100,10 @@ pub enum Error {
         state: String,
         messages: Vec<Message>,
     },
+    #[error("the BMC cannot use the image {image}: {reason}")]
+    Image { image: String, reason: String },
+    #[error("the value ‹{name}› is not known")]
+    Sealed { name: String },
     #[error("the connection to {origin} was closed")]
     Closed { origin: String },
     #[error("{what} was accepted but is not proven after {} s: {found}", waited.as_secs())]
@@ -202,6 +206,14 @@ impl Error {
                     .into()
             }
             Self::Unsupported { .. } => "leave this wish out for this host, or update the BMC's firmware".into(),
+            Self::Image { .. } => {
+                "the BMC fetches the image itself, over its own network port: its own DNS or route may \
+                 be why it cannot, so name the server by its IP address, in a network that the BMC \
+                 reaches; check that the address answers, and that its certificate is one that the BMC \
+                 takes if it is https; or let `ra-deploy media insert --file` serve the image"
+                    .into()
+            }
+            Self::Sealed { name } => format!("give ‹{name}› a value under `secrets` in the inventory"),
             Self::Closed { .. } => "the run was stopped; run again to go on".into(),
             Self::NotProven { .. } => {
                 "look at the server's console; run again to retry from the state it is in, reset the BMC \

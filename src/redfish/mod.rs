@@ -12,7 +12,9 @@ mod certificate;
 mod document;
 mod error;
 mod hardware;
+mod insert;
 mod links;
+mod media;
 mod message;
 mod options;
 mod power;
@@ -112,6 +114,7 @@ impl Bmc {
             BmcQuery::System => system::state(&survey).await.map(json),
             BmcQuery::Bios => bios::state(&survey).await.map(json),
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
+            BmcQuery::Media => media::state(&survey).await.map(json),
             BmcQuery::Hardware => hardware::read(&survey).await,
         }
     }
@@ -136,6 +139,8 @@ impl Bmc {
                 }
                 BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
                 BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
+                BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
+                BmcAct::EjectMedia(drive) => media::eject(&survey, *drive, progress).await,
             };
             *cache = Cache::default();
             match outcome {

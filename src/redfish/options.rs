@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use crate::model::Vault;
+
 /// Bounds of a BMC's client. The defaults suit real BMCs; tests shorten them.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -37,6 +39,8 @@ pub struct Options {
     pub read_back_budget: Duration,
     /// For a task that does not wait for a reset.
     pub task_budget: Duration,
+    /// What the sealed parts of acts stand for.
+    pub vault: Arc<Vault>,
 }
 
 impl Default for Options {
@@ -57,6 +61,7 @@ impl Default for Options {
             boot_budget: seconds(120),
             read_back_budget: seconds(60),
             task_budget: seconds(1800),
+            vault: Arc::default(),
         }
     }
 }

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::document::{Document, text, truth};
 use super::error::Error;
+use super::message::Message;
+use crate::model::bmc::MediaDevice;
 
 /// An entry of `Members` that holds more than its link is taken for the member itself only with
 /// all three properties that the standard demands of a resource: AMI leaves properties out of
@@ -94,6 +96,39 @@ pub(super) fn reset_refused_for_state(error: &Error) -> bool {
 /// Placeholders for 'never' or 'unknown' that iDRAC gives as a time (nv-redfish).
 pub(super) fn is_no_time(time: &str) -> bool {
     time.starts_with("0000-") || time.starts_with("00:00:00")
+}
+
+/// Supermicro's older way to virtual media: a resource with `Host` and `Path` and the actions
+/// `IsoConfig.Mount` and `IsoConfig.UnMount`, linked from the collection's OEM part (badfish).
+pub(super) fn iso_config(collection: &Document) -> Option<String> {
+    collection
+        .at("/Oem/Supermicro/VirtualMediaConfig")
+        .and_then(super::document::link)
+}
+
+/// Of Lenovo's ten devices `EXT1` to `EXT4` take an address; `Remote` and `RDOC` belong to its
+/// remote console and its own storage (seen in a captured tree).
+pub(super) fn media_rank(device: &MediaDevice) -> u8 {
+    let name = device.name.to_ascii_uppercase();
+    u8::from(name.starts_with("RDOC") || name.starts_with("REMOTE"))
+}
+
+/// Whether a refused insert says that the BMC cannot get the image, so that another form of the
+/// request is no help: identifiers of the Base registry, and iDRAC's `RAC0720`, which says that
+/// it cannot locate the file.
+pub(super) fn image_unreachable(messages: &[Message]) -> bool {
+    messages.iter().any(|message| {
+        [
+            "ResourceAtUriUnauthorized",
+            "ResourceAtUriInUnknownFormat",
+            "CouldNotEstablishConnection",
+            "ResourceMissingAtURI",
+            "SourceDoesNotSupportProtocol",
+            "AccessDenied",
+            "RAC0720",
+        ]
+        .contains(&message.short())
+    })
 }
 
 #[cfg(test)]

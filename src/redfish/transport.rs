@@ -17,7 +17,7 @@ use super::message::{Message, messages};
 use super::options::{Counters, Options};
 use super::session::{Auth, Login};
 use super::trust;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Text};
 
 /// More than the largest registry; a bound against an answer without end.
 const BODY_LIMIT: usize = 64 << 20;
@@ -199,6 +199,14 @@ impl Client {
         } else {
             Err(malformed("the link leads to another machine"))
         }
+    }
+
+    /// A text of an act with its sealed values put in.
+    pub fn reveal(&self, text: &Text) -> Result<String, Error> {
+        self.options
+            .vault
+            .reveal(text)
+            .map_err(|name| Error::Sealed { name })
     }
 
     /// One request, one answer, whatever its status.

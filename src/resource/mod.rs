@@ -32,6 +32,7 @@ pub mod service;
 pub mod swap;
 pub mod sysctl;
 pub mod user;
+pub mod virtual_media;
 pub mod wait;
 mod words;
 
@@ -175,6 +176,7 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<bios::Bios>(),
     KindEntry::of::<power::Power>(),
     KindEntry::of::<boot::Boot>(),
+    KindEntry::of::<virtual_media::VirtualMedia>(),
 ];
 
 /// The kind of that name.

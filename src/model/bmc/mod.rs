@@ -7,6 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod media;
+
+pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image};
+
 /// A document found by following links, never by building an address from an identifier.
 ///
 /// The first word is where to start: `root`, `system` (the primary system), `manager` (its BMC)
@@ -33,6 +37,8 @@ pub enum BmcQuery {
     Bios,
     /// [`BiosRegistry`]; asked only when an attribute has to change.
     BiosRegistry,
+    /// [`MediaState`]
+    Media,
     /// `{summary, unreadable}`: the hardware in one flat object, and a list of `{uri, reason}` of
     /// what could not be read.
     Hardware,
@@ -116,6 +122,10 @@ pub enum BmcAct {
     /// where the BMC tells it.
     Power(PowerGoal),
     SetBoot(BootOverride),
+    /// Puts an image into a virtual drive, after taking out another one.
+    InsertMedia(Medium),
+    /// Takes the images out of the drives of that kind, or of all.
+    EjectMedia(Option<Drive>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,6 +3,8 @@
 mod bench;
 mod captured;
 mod changes;
+mod client;
+mod client_media;
 mod faults;
 mod generic;
 mod hooks;
