@@ -29,6 +29,7 @@ impl Plan {
             };
             session.fleet.survey().await;
             session.fleet.tell_plan();
+            session.fleet.quarantine();
             let plan = session.fleet.saved_plan();
             if let Some(path) = &self.out {
                 let text = serde_json::to_string_pretty(&plan)?;

@@ -22,7 +22,9 @@ impl Reset {
                 Ok(session) => session,
                 Err(code) => return Ok(code),
             };
-            session.fleet.survey().await;
+            if session.fleet.survey_removals().await == 0 {
+                return session.finish(exit::DONE, None).await;
+            }
             let question = format!(
                 "Take Kubernetes off {}, with everything that runs in it?",
                 words::count(session.fleet.members().len(), "host")

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::{Chosen, Common, Format, exit, supply};
 use crate::config::{self, Selector, Site};
-use crate::engine::{Fleet, Hearing, Hub, Options, Reach, Run, Stop, Will};
+use crate::engine::{Fleet, HEARTBEAT, Hearing, Hub, Member, Options, Reach, Run, Stop, Will};
 use crate::event::{CheckCount, Failure, HostSummary, Listener, Summary, What};
 use crate::link::Links;
 use crate::link::script::Lease;
@@ -225,7 +225,8 @@ impl Session {
             Lease {
                 run: name,
                 holder: holder(),
-                seconds: 0,
+                // Three heartbeats: one may get lost.
+                seconds: 3 * HEARTBEAT.as_secs(),
             },
             Options {
                 parallel: common.parallel,
@@ -259,11 +260,12 @@ impl Session {
             return Ok(Some(exit::INTERRUPTED));
         }
         self.fleet.tell_plan();
-        let pending = self.fleet.pending_steps();
         if self.fleet.has_faults() {
             self.stop_for("the tasks named above cannot be carried out", &[]);
             return Ok(Some(exit::RUN_FAILED));
         }
+        self.fleet.quarantine();
+        let pending = self.fleet.pending_steps();
         if let Some(code) = agree(self, &pending)? {
             return Ok(Some(code));
         }
@@ -291,7 +293,8 @@ impl Session {
             );
             return Ok(Some(exit::USAGE));
         }
-        if confirm(question)? {
+        let answer = ask(question, || self.run.stop.will() > Will::Go)?;
+        if answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")) {
             return Ok(None);
         }
         self.stop_for("it was not agreed to", &[]);
@@ -355,10 +358,8 @@ impl Session {
         if lost == 0 || code == exit::FILES_FAULTY {
             return code;
         }
-        let untouched = self.fleet.members().iter().all(|member| {
-            matches!(member.reach(), Reach::Lost(_)) && member.answers().iter().next().is_none()
-        });
-        if untouched {
+        let unheard = |member: &Member| !member.takes_part() && !member.has_answered();
+        if self.fleet.members().iter().all(unheard) {
             return exit::UNREACHABLE;
         }
         let vital = self.fleet.members().iter().any(|member| {
@@ -434,12 +435,27 @@ fn listen_for_signals(stop: &Stop, hub: &Hub) {
     });
 }
 
-/// Asks on the terminal.
-fn confirm(question: &str) -> anyhow::Result<bool> {
+/// Asks on the terminal; no answer when it is to stop meanwhile.
+fn ask(question: &str, stop: impl Fn() -> bool) -> anyhow::Result<Option<String>> {
     use std::io::Write;
+    use std::sync::mpsc::RecvTimeoutError;
     eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // A thread of its own: reading a terminal cannot be broken off.
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer).map(|_| answer);
+        let _ = sender.send(read);
+    });
+    loop {
+        match receiver.recv_timeout(std::time::Duration::from_millis(50)) {
+            Ok(answer) => return Ok(Some(answer?)),
+            Err(RecvTimeoutError::Timeout) if !stop() => {}
+            Err(_) => {
+                eprintln!();
+                return Ok(None);
+            }
+        }
+    }
 }

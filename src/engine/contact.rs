@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
+use super::failures::{stopped, taken_by};
 use super::hub::failure;
 use super::run::Run;
 use super::stop::Will;
@@ -13,17 +14,23 @@ use crate::event::{Failure, TaskName, Traffic, What};
 use crate::link::script::{self, Around, Batch, Reply};
 use crate::link::{Error as LinkError, Links};
 use crate::link::{Exec, Link};
-use crate::model::{Action, Answer, BmcAct, BmcQuery, Place, Query, Secret, Target};
-use crate::redfish::{self, Bmc};
+use crate::model::{Action, Answer, BmcAct, Place, Query, Secret, Target};
+use crate::redfish::Bmc;
 
 /// How long questions may take together.
 const ASKING: Duration = Duration::from_secs(300);
 
+/// How long giving a host back may take.
+const HANGING_UP: Duration = Duration::from_secs(10);
+
 pub struct Contact {
-    run: Arc<Run>,
+    pub(super) run: Arc<Run>,
     pub host: Arc<Host>,
     link: RwLock<Option<Arc<Link>>>,
-    bmc: RwLock<Option<Arc<Bmc>>>,
+    pub(super) bmc: RwLock<Option<Arc<Bmc>>>,
+    /// Why the BMC could not be had when it was last tried: it is not tried again for the next
+    /// question of the same round.
+    pub(super) without_bmc: std::sync::Mutex<Option<Failure>>,
     /// Traffic of links that were given up, as after a boot.
     past: std::sync::Mutex<Traffic>,
     leased: std::sync::atomic::AtomicBool,
@@ -45,6 +52,7 @@ impl Contact {
             host,
             link: RwLock::default(),
             bmc: RwLock::default(),
+            without_bmc: std::sync::Mutex::default(),
             past: std::sync::Mutex::default(),
             leased: std::sync::atomic::AtomicBool::new(false),
         }
@@ -83,45 +91,23 @@ impl Contact {
             Patience::Short => None,
             Patience::Until(instant) => Some(instant),
         };
-        let link = open(&self.run.links, name, target, wait_until)
-            .await
-            .map_err(|error| {
+        // Waiting changes nothing on the host: the first wish to stop ends it.
+        let link = tokio::select! {
+            link = open(&self.run.links, name, target, wait_until) => link.map_err(|error| {
                 let hint = error.hint();
                 failure(&error, Some(hint))
-            })?;
+            })?,
+            () = self.run.stop.reached(Will::Finish), if wait_until.is_some() => {
+                return Err(Failure {
+                    message: format!("stopped while waiting for {name} to come up"),
+                    hints: vec!["run it again: it goes on waiting where it stopped".to_owned()],
+                    ..Failure::default()
+                });
+            }
+        };
         let link = Arc::new(link);
         *slot = Some(link.clone());
         Ok(link)
-    }
-
-    async fn bmc(&self) -> Result<Arc<Bmc>, Failure> {
-        let mut slot = self.bmc.write().await;
-        if let Some(bmc) = &*slot {
-            return Ok(bmc.clone());
-        }
-        let Some(endpoint) = &self.host.bmc else {
-            return Err(Failure {
-                message: format!("{} has no BMC in the inventory", self.host.name),
-                hints: vec![format!(
-                    "give {} a `bmc`, or leave its BMC tasks out",
-                    self.host.name
-                )],
-                ..Failure::default()
-            });
-        };
-        let options = redfish::Options {
-            vault: self.run.site.vault.clone(),
-            ..self.run.options.redfish.clone()
-        };
-        let bmc = Bmc::connect(endpoint.clone(), options)
-            .await
-            .map_err(|error| {
-                let hint = error.hint();
-                failure(&error, Some(hint))
-            })?;
-        let bmc = Arc::new(bmc);
-        *slot = Some(bmc.clone());
-        Ok(bmc)
     }
 
     /// Puts questions, those for the BMC and those for the shell side by side. Only a shell that
@@ -146,69 +132,6 @@ impl Contact {
         Ok(answers)
     }
 
-    async fn ask_bmc(&self, queries: &[Query]) -> Vec<(Query, Answer)> {
-        if queries.is_empty() {
-            return Vec::new();
-        }
-        let bmc = match self.bmc().await {
-            Ok(bmc) => bmc,
-            Err(failure) => {
-                let reason = std::iter::once(failure.message)
-                    .chain(failure.causes)
-                    .collect::<Vec<_>>()
-                    .join(": ");
-                return queries
-                    .iter()
-                    .map(|query| (query.clone(), Answer::Failed(reason.clone())))
-                    .collect();
-            }
-        };
-        let mut answers = Vec::with_capacity(queries.len());
-        // One after the other: they share documents, and a BMC takes few requests at once anyway.
-        for query in queries {
-            let Query::Bmc(question) = query else {
-                continue;
-            };
-            let answer = match bmc.answer(question).await {
-                Ok(value) => Answer::Bmc(value),
-                Err(error) => Answer::Failed(format!("{error}; {}", error.hint())),
-            };
-            answers.push((query.clone(), answer));
-        }
-        answers
-    }
-
-    /// What the BMC says of the server's power, asked afresh.
-    pub async fn power(&self) -> Option<String> {
-        let bmc = self.bmc().await.ok()?;
-        bmc.forget().await;
-        let state = bmc.answer(&BmcQuery::System).await.ok()?;
-        state.get("power")?.as_str().map(str::to_owned)
-    }
-
-    pub async fn act_bmc(&self, act: &BmcAct, task: &TaskName) -> Result<(), Failure> {
-        let bmc = self.bmc().await?;
-        let tell = |progress: redfish::Progress| {
-            self.run.hub.tell(What::TaskProgress {
-                task: task.clone(),
-                message: in_words(&progress),
-                done: None,
-                total: None,
-            });
-        };
-        bmc.act(act, &tell).await.map_err(|error| {
-            let hint = error.hint();
-            failure(&error, Some(hint))
-        })
-    }
-
-    /// The BMC's answers are asked anew from here on.
-    pub async fn forget_bmc(&self) {
-        if let Some(bmc) = &*self.bmc.read().await {
-            bmc.forget().await;
-        }
-    }
-
     /// One exec. `task` names whose acts they are, for progress and for messages.
     pub async fn exec(
         &self,
@@ -222,10 +145,7 @@ impl Contact {
         let around = Around {
             vault,
             find: &|artifact, file| self.run.supply.find(artifact, file),
-            lease: acting.then(|| script::Lease {
-                seconds: timeout.as_secs() + 60,
-                ..self.run.lease.clone()
-            }),
+            lease: acting.then(|| self.run.lease.clone()),
         };
         let compiled = script::compile(batch, &around).map_err(|error| failure(&error, None))?;
         let exec = Exec {
@@ -253,11 +173,7 @@ impl Contact {
                 let hint = error.hint();
                 failure(&error, Some(hint))
             }),
-            () = self.run.stop.reached(Will::Now) => Err(Failure {
-                message: "stopped in the middle of a step".to_owned(),
-                hints: vec!["run it again: what was done is found, the rest is finished".to_owned()],
-                ..Failure::default()
-            }),
+            () = self.run.stop.reached(Will::Now) => Err(stopped()),
         };
         let done = match done {
             Ok(done) => done,
@@ -397,26 +313,50 @@ impl Contact {
         traffic
     }
 
+    /// Says that this run is alive and still holds the host, where it has acted.
+    pub async fn keep_lease(&self) {
+        // Whoever connects or gives up at the moment needs no sign of life now.
+        let linked = self.link.try_read().is_ok_and(|link| link.is_some());
+        if linked && self.leased.load(std::sync::atomic::Ordering::Relaxed) {
+            let renew = script::renew(&self.run.lease);
+            let _ = tokio::time::timeout(HANGING_UP, self.aside(renew)).await;
+        }
+    }
+
+    /// A small script beside the walk.
+    async fn aside(&self, script: String) -> Result<(), Failure> {
+        let link = self.link(Patience::Short).await?;
+        let exec = Exec {
+            script: Secret::new(script),
+            payloads: Vec::new(),
+            timeout: HANGING_UP,
+        };
+        let ended = link.exec(exec, |_| {}).await;
+        ended.map(drop).map_err(|error| failure(&error, None))
+    }
+
     /// Gives the lease back, logs out and hangs up.
     pub async fn close(&self) {
         if self
             .leased
             .swap(false, std::sync::atomic::Ordering::Relaxed)
-            && let Some(link) = &*self.link.read().await
         {
-            let exec = Exec {
-                script: Secret::new(script::release(&self.run.lease.run)),
-                payloads: Vec::new(),
-                timeout: Duration::from_secs(10),
-            };
-            // A lease that stays behind runs out by itself.
-            let _ = link.exec(exec, |_| {}).await;
+            // Also over a new connection where the old one broke, or the next run would wait for
+            // this one. A lease that stays behind all the same runs out by itself.
+            let release = script::release(&self.run.lease);
+            let _ = tokio::time::timeout(HANGING_UP, self.aside(release)).await;
         }
         if let Some(bmc) = self.bmc.write().await.take() {
             bmc.close().await;
         }
         self.give_up_link().await;
     }
+}
+
+pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn open(
@@ -428,37 +368,5 @@ async fn open(
     match wait_until {
         None => Link::open(links, name, target).await,
         Some(until) => Link::open_until(links, name, target, until).await,
-    }
-}
-
-fn in_words(progress: &redfish::Progress) -> String {
-    use redfish::Progress;
-    match progress {
-        Progress::Waiting { what, elapsed } => {
-            format!("waiting for {what}, {} s so far", elapsed.as_secs())
-        }
-        Progress::Escalating { from, to } => format!("{from} was not enough: {to}"),
-        Progress::Task { state, percent } => match percent {
-            Some(percent) => format!("task {state}, {percent} %"),
-            None => format!("task {state}"),
-        },
-        Progress::Note(note) => note.clone(),
-    }
-}
-
-fn taken_by(host: &str, taken: &str) -> Failure {
-    let (until, holder) = taken.split_once(' ').unwrap_or((taken, "somebody"));
-    let until = until
-        .parse::<i64>()
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map(|time| time.to_string())
-        .unwrap_or_default();
-    Failure {
-        message: format!("{host} is being changed by another run, of {holder}"),
-        hints: vec![format!(
-            "wait for that run to end; if it is dead, its hold ends by itself at {until}"
-        )],
-        ..Failure::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -9,10 +10,14 @@ use super::contact::Contact;
 use super::gates::Gates;
 use super::member::{Member, Reach};
 use super::run::Run;
+use super::stop::Will;
 use super::walker;
 use crate::event::{HostSummary, Outcome, Preparation, What};
 use crate::model::{Answers, BmcAct, Query};
 use crate::plan::{Finding, SavedPlan, SavedStep, Walk};
+
+/// How often a run says that it still holds its hosts.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// The hosts of a run with what is known of each.
 pub struct Fleet {
@@ -79,7 +84,12 @@ impl Fleet {
     /// Asks every host everything that is known to be needed, all side by side.
     pub async fn survey(&mut self) {
         self.members = side_by_side(std::mem::take(&mut self.members), |mut member| async move {
-            member.survey().await;
+            // Asking changes nothing: the first wish to stop ends it.
+            let stop = member.run.stop.clone();
+            tokio::select! {
+                () = member.survey() => {}
+                () = stop.reached(Will::Finish) => {}
+            }
             member
         })
         .await;
@@ -127,6 +137,7 @@ impl Fleet {
     pub fn pending_steps(&self) -> Vec<SavedStep> {
         self.members
             .iter()
+            .filter(|member| member.takes_part())
             .flat_map(Member::weighed)
             .filter(|(_, weighed)| weighed.outcome == Outcome::WouldChange)
             .map(|(step, weighed)| SavedStep {
@@ -146,6 +157,7 @@ impl Fleet {
         let mut names: Vec<String> = self
             .members
             .iter()
+            .filter(|member| member.takes_part())
             .flat_map(Member::weighed)
             .filter(|(_, weighed)| weighed.outcome == Outcome::WouldChange)
             .flat_map(|(step, _)| named_artifacts(&step.task.parameters))
@@ -179,18 +191,43 @@ impl Fleet {
             .collect();
         let gates = Arc::new(Gates::of(&walks));
         let shared = self.shared();
-        self.members = side_by_side(std::mem::take(&mut self.members), |member| {
+        let walking = side_by_side(std::mem::take(&mut self.members), |member| {
             walker::walk(member, shared.clone(), gates.clone())
-        })
-        .await;
+        });
+        let members = tokio::select! {
+            members = walking => members,
+            never = self.beat() => match never {},
+        };
+        self.members = members;
     }
 
-    /// Whether a task is wrong for a host, or a host's state cannot be read.
+    /// Keeps the hosts that this run has acted on: they may wait for others for long.
+    async fn beat(&self) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            let mut keeping = JoinSet::new();
+            for contact in self.contacts.values() {
+                let contact = contact.clone();
+                keeping.spawn(async move { contact.keep_lease().await });
+            }
+            while keeping.join_next().await.is_some() {}
+        }
+    }
+
+    /// Whether a task is wrong for a host that it is meant for: a fault of the files, which ends
+    /// a run before anything is touched.
     pub fn has_faults(&self) -> bool {
         self.members
             .iter()
             .flat_map(Member::weighed)
-            .any(|(_, weighed)| weighed.outcome == Outcome::Failed)
+            .any(|(_, weighed)| matches!(weighed.finding, Finding::Faulty(_)))
+    }
+
+    /// Takes hosts whose state cannot be read out of the run; the others go on.
+    pub fn quarantine(&mut self) {
+        for member in &mut self.members {
+            member.quarantine();
+        }
     }
 
     /// Puts the same questions to every chosen host; answers by host name.
@@ -224,7 +261,21 @@ impl Fleet {
         .await;
     }
 
-    /// Takes back what the walks' resources made, last first.
+    /// Asks every host what a reset has to take back and tells it as a plan; how many things.
+    pub async fn survey_removals(&mut self) -> usize {
+        self.members = side_by_side(std::mem::take(&mut self.members), |mut member| async move {
+            member.survey_removals().await;
+            member
+        })
+        .await;
+        self.run.hub.tell(What::PlanReady);
+        self.members
+            .iter()
+            .map(|member| member.removals.len())
+            .sum()
+    }
+
+    /// Takes back what [`Fleet::survey_removals`] found, last first.
     pub async fn undo(&mut self) {
         self.members = side_by_side(self.take_members(), |mut member| async move {
             member.undo().await;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::contact::{Contact, Patience};
+use super::failures::unreadable;
 use super::run::Run;
+use super::stop::Will;
 use crate::event::{CheckFinding, Failure, HostSummary, Outcome, What};
 use crate::fact;
-use crate::model::{Answers, BmcQuery, Place, Query, Unread};
+use crate::model::{Answer, Answers, BmcQuery, Place, Query, Unread};
 use crate::plan::{self, Built, Finding, Setting, Step, Walk, Weighed};
+use crate::resource::Removal;
 
 /// How often readings may want more before that is a defect.
 const ROUNDS: usize = 6;
@@ -35,6 +38,8 @@ pub struct Member {
     pub(super) built: Vec<Built>,
     pub(super) known: Vec<Weighed>,
     pub(super) reach: Reach,
+    /// What a reset has to take back, by step.
+    pub(super) removals: Vec<(usize, Removal)>,
     /// How each step ended, in an apply.
     pub(super) ended: Vec<Option<Outcome>>,
     /// Findings of requirements by their position in the profile.
@@ -53,6 +58,7 @@ impl Member {
             built: Vec::new(),
             known: Vec::new(),
             reach: Reach::Untried,
+            removals: Vec::new(),
             ended: vec![None; steps],
             findings: Vec::new(),
         }
@@ -80,6 +86,11 @@ impl Member {
 
     pub fn contact(&self) -> &Arc<Contact> {
         &self.contact
+    }
+
+    /// Whether the host is still part of the run.
+    pub fn takes_part(&self) -> bool {
+        !matches!(self.reach, Reach::Lost(_))
     }
 
     /// The steps with what is known of each.
@@ -196,12 +207,72 @@ impl Member {
                 }
             }
         };
+        if let Some(failure) = contact.without_bmc().filter(|_| !bmc.is_empty()) {
+            self.lose_bmc(failure);
+        }
         if self.reach == Reach::Up {
             self.gather_facts();
             if let Some(facts) = &self.facts {
                 self.run.remember(self.host(), facts);
             }
         }
+    }
+
+    /// A host whose BMC the walk needs and cannot ask is out of the run: what its firmware and its
+    /// power are, nobody knows.
+    fn lose_bmc(&mut self, failure: Failure) {
+        self.reach = Reach::Lost(match &self.reach {
+            Reach::Lost(shell) => Failure {
+                causes: [shell.causes.clone(), vec![failure.message]].concat(),
+                hints: [shell.hints.clone(), failure.hints].concat(),
+                ..shell.clone()
+            },
+            Reach::Up => Failure {
+                message: format!(
+                    "{}; the server itself is up, its shell answers",
+                    failure.message
+                ),
+                ..failure
+            },
+            _ => failure,
+        });
+    }
+
+    /// Whether anything of the host answered, by the way that leads to it.
+    pub fn has_answered(&self) -> bool {
+        self.answers
+            .iter()
+            .any(|(query, answer)| match query.place() {
+                Place::Host => true,
+                Place::Bmc => !self.contact.has_shell() && !matches!(answer, Answer::Failed(_)),
+            })
+    }
+
+    /// A host with a step that cannot be read is out of the run, and the others go on.
+    pub(super) fn quarantine(&mut self) {
+        if matches!(self.reach, Reach::Lost(_)) {
+            return;
+        }
+        let mut unread = self
+            .weighed()
+            .filter_map(|(step, weighed)| match &weighed.finding {
+                Finding::Unread(Unread::Unreadable(reason)) => Some((step, reason)),
+                _ => None,
+            });
+        let Some((step, reason)) = unread.next() else {
+            return;
+        };
+        let failure = unreadable(reason);
+        let failure = Failure {
+            message: format!("{}: {}", self.titled(step).title, failure.message),
+            ..failure
+        };
+        drop(unread);
+        self.run.hub.tell(What::HostFailed {
+            host: self.host().to_owned(),
+            failure: failure.clone(),
+        });
+        self.reach = Reach::Lost(failure);
     }
 
     /// Asks and keeps the answers; a shell that cannot be had answers with its failure.
@@ -340,10 +411,12 @@ impl Member {
                 .count()
         };
         let applied = self.ended.iter().any(Option::is_some);
+        let lost = matches!(self.reach, Reach::Lost(_));
+        // Of a host that was lost before anything was done, nothing is known.
         let planned = |outcome| {
             self.known
                 .iter()
-                .filter(|weighed| weighed.outcome == outcome)
+                .filter(|weighed| weighed.outcome == outcome && !lost)
                 .count()
         };
         let (unchanged, skipped) = if applied {
@@ -352,7 +425,7 @@ impl Member {
             (planned(Outcome::Unchanged), planned(Outcome::Skipped))
         };
         let changed = count(Outcome::Changed);
-        let left = if applied {
+        let left = if applied || self.run.stop.will() > Will::Go {
             self.ended.iter().filter(|ended| ended.is_none()).count()
         } else {
             0
@@ -374,13 +447,6 @@ impl Member {
             },
             traffic: self.contact.traffic().await,
         }
-    }
-}
-
-pub(super) fn unreadable(reason: &str) -> Failure {
-    Failure {
-        message: format!("the host's state cannot be read: {reason}"),
-        ..Failure::default()
     }
 }
 

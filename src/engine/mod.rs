@@ -1,8 +1,10 @@
 //! The only room that puts plans into practice: it asks, lets pure readings decide, acts, and
 //! asks again. It never prints; whoever wants to know listens to its events.
 
+mod bmc;
 mod contact;
 mod errand;
+mod failures;
 mod fleet;
 mod gates;
 mod hub;
@@ -15,7 +17,7 @@ mod verify;
 mod walker;
 
 pub use contact::Contact;
-pub use fleet::{Fleet, named_artifacts};
+pub use fleet::{Fleet, HEARTBEAT, named_artifacts};
 pub use hub::{Hearing, Hub, failure};
 pub use member::{Member, Reach};
 pub use run::{Options, Run};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contact::Patience;
+use super::failures::{remains, stopped, unreadable};
 use super::fleet::Fleet;
 use super::gates::{Gates, Passage};
 use super::late;
-use super::member::{Member, Reach, unreadable};
+use super::member::{Member, Reach};
 use super::stop::Will;
 use crate::event::{Failure, Outcome, What};
 use crate::fact;
@@ -38,7 +39,12 @@ pub(super) async fn walk(mut member: Member, fleet: Arc<Fleet>, gates: Arc<Gates
         fleet: &fleet,
         gates: &gates,
     };
-    let result = walker.go().await;
+    let stop = fleet.run().stop.clone();
+    let result = tokio::select! {
+        biased;
+        result = walker.go() => result,
+        () = stop.reached(Will::Now) => Err(stopped()),
+    };
     if let Err(failure) = result {
         fleet.run().hub.tell(What::HostFailed {
             host: member.host().to_owned(),
@@ -467,31 +473,5 @@ impl Walker<'_> {
                 }
             }
         }
-    }
-}
-
-/// The change that acting did not make.
-fn remains(after: &Change) -> Failure {
-    let left: Vec<String> = after
-        .differences
-        .iter()
-        .map(|difference| match difference {
-            Difference::Value { what, from, to } => format!(
-                "{what} is {}, not {}",
-                from.as_deref().unwrap_or("absent"),
-                to.as_deref().unwrap_or("absent")
-            ),
-            Difference::Lines { added, removed, .. } => {
-                format!("content still differs (+{added} −{removed})")
-            }
-            Difference::Sealed { what } => format!("{what} still differs"),
-            Difference::Note(note) => note.clone(),
-        })
-        .collect();
-    Failure {
-        message: "it was acted on, and still differs when asked again".to_owned(),
-        causes: left,
-        hints: vec!["something on the host changes it back, or refuses it silently".to_owned()],
-        ..Failure::default()
     }
 }

@@ -304,6 +304,12 @@ fn closing(summary: &Summary) -> Option<String> {
     }
     let changed = names(hosts, |host| host.changed > 0).len();
     let changes: usize = hosts.iter().map(|host| host.changed).sum();
+    if changes == 0 && summary.command == "reset" {
+        return Some(format!(
+            "Nothing was there to take back on {} ({time}).",
+            count(hosts.len(), "host")
+        ));
+    }
     if changes == 0 {
         return Some(format!(
             "Nothing had to be changed: {} as it should be ({time}).",

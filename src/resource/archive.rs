@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::file::absolute;
 use super::words::{file_name, nearest};
-use super::{Fault, Kind, Resource, Surroundings};
+use super::{Fault, Kind, Removal, Resource, Surroundings};
 use crate::model::{
     Action, Answers, ArtifactInfo, Change, Difference, Payload, Query, Unread, shell,
 };
@@ -230,8 +230,11 @@ impl Resource for Archive {
         vec![self.stamp()]
     }
 
-    fn undo(&self) -> Vec<Action> {
-        vec![Action::Run(self.remove().into())]
+    fn undo(&self) -> Option<Removal> {
+        Some(Removal {
+            take: self.remove(),
+            ..Removal::of_files(&[self.stamp()])
+        })
     }
 
     fn artifacts(&self) -> Vec<String> {

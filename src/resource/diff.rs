@@ -8,8 +8,19 @@ use crate::model::Difference;
 /// lines of difference is cut, and says so.
 const SHOWN_LINES: usize = 60;
 
+/// What stands for a line that may be secret.
+const HIDDEN: &str = "-‹not shown: it was not for everybody to read›";
+
+/// Whether the lines that go are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldLines {
+    Shown,
+    /// Others than those that stay, which the new text holds too.
+    Hidden,
+}
+
 /// How `old` becomes `new`; `None` when they are equal.
-pub fn lines(old: &str, new: &str) -> Option<Difference> {
+pub fn lines(old: &str, new: &str, old_lines: OldLines) -> Option<Difference> {
     if old == new {
         return None;
     }
@@ -24,6 +35,10 @@ pub fn lines(old: &str, new: &str) -> Option<Difference> {
     let mut shown: String = unified
         .lines()
         .take(SHOWN_LINES)
+        .map(|line| match old_lines {
+            OldLines::Hidden if line.starts_with('-') => HIDDEN,
+            _ => line,
+        })
         .flat_map(|line| [line, "\n"])
         .collect();
     if total > SHOWN_LINES {

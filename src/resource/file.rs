@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Kind, Resource, Surroundings, diff};
+use super::diff::{self, OldLines};
+use super::{Fault, Kind, Removal, Resource, Surroundings, is_ours};
 use crate::model::query::{FileKind, FileState};
 use crate::model::{Action, Answers, Change, Difference, Payload, Query, Text, Unread, shell};
 use crate::probe::Probe;
@@ -28,6 +29,10 @@ pub struct Parameters {
     owner: String,
     #[serde(default = "root")]
     group: String,
+    /// `true`: the content is not shown, neither what it becomes nor what it was. A content that
+    /// holds one of the inventory's secrets is never shown anyway.
+    #[serde(default)]
+    secret: bool,
 }
 
 fn mode_default() -> String {
@@ -54,6 +59,7 @@ enum Wish {
         mode: u32,
         owner: String,
         group: String,
+        secret: bool,
     },
 }
 
@@ -66,23 +72,17 @@ impl Kind for File {
     type Parameters = Parameters;
 
     fn build(parameters: Parameters, around: &dyn Surroundings) -> Result<Self, Fault> {
-        let path = absolute(parameters.path, "/path")?;
-        let wish = match (parameters.content, parameters.template, parameters.absent) {
+        let path = absolute(parameters.path.clone(), "/path")?;
+        let wish = match (&parameters.content, &parameters.template, parameters.absent) {
             (None, None, true) => Wish::Absent,
-            (Some(content), None, false) => present(
-                Text::new(content),
-                &parameters.mode,
-                parameters.owner,
-                parameters.group,
-                around,
-            )?,
-            (None, Some(template), false) => present(
-                around.render(&template)?,
-                &parameters.mode,
-                parameters.owner,
-                parameters.group,
-                around,
-            )?,
+            (Some(content), None, false) => {
+                let content = Text::new(content.clone());
+                present(content, parameters, around)?
+            }
+            (None, Some(template), false) => {
+                let content = around.render(template)?;
+                present(content, parameters, around)?
+            }
             _ => {
                 return Err(Fault::at(
                     "",
@@ -96,28 +96,18 @@ impl Kind for File {
 
 fn present(
     content: Text,
-    mode: &str,
-    owner: String,
-    group: String,
+    parameters: Parameters,
     around: &dyn Surroundings,
 ) -> Result<Wish, Fault> {
     Ok(Wish::Present {
         digest: around.digest(&content),
         content,
-        mode: permission_bits(mode, "/mode")?,
-        owner,
-        group,
+        mode: permission_bits(&parameters.mode, "/mode")?,
+        owner: parameters.owner,
+        group: parameters.group,
+        secret: parameters.secret,
     })
 }
-
-/// Folders whose files a reset takes away: nothing but a cluster's node needs them. Others, such
-/// as /etc/hosts, were there before and stay as they are.
-const OURS: &[&str] = &[
-    "/etc/systemd/system/",
-    "/etc/containerd/",
-    "/etc/kubernetes/",
-    "/etc/cni/",
-];
 
 /// A path that does not depend on where anything runs.
 pub(super) fn absolute(path: String, pointer: &str) -> Result<String, Fault> {
@@ -180,13 +170,20 @@ impl Probe for File {
                 mode,
                 owner,
                 group,
+                secret,
             } => {
                 let mut differences = Vec::new();
                 let regular = found.is_some_and(|metadata| metadata.kind == FileKind::File);
                 let same =
                     regular && digest.is_some() && answers.digest(&self.path)? == digest.as_deref();
                 if !same {
-                    differences.extend(self.content_difference(content, *mode, regular, answers)?);
+                    let old_lines = match found {
+                        Some(metadata) if metadata.mode & 0o004 == 0 => OldLines::Hidden,
+                        _ => OldLines::Shown,
+                    };
+                    let difference =
+                        self.content_difference(content, *secret, regular, old_lines, answers)?;
+                    differences.extend(difference);
                 }
                 if let Some(metadata) = found.filter(|_| regular) {
                     if metadata.mode != *mode {
@@ -226,15 +223,19 @@ impl Probe for File {
 }
 
 impl File {
-    /// Shows lines only of content that everybody on the host may read and that names no secret.
+    /// A text that holds sealed values, or that its author calls secret, is not shown and what is
+    /// there now is not even fetched. Of another one every new line is shown, whatever its mode:
+    /// it stands in the role. The lines that go are shown when everybody on the host could read
+    /// them.
     fn content_difference(
         &self,
         content: &Text,
-        mode: u32,
+        secret: bool,
         regular: bool,
+        old_lines: OldLines,
         answers: &Answers,
     ) -> Result<Option<Difference>, Unread> {
-        if content.is_sealed() || mode & 0o004 == 0 {
+        if content.is_sealed() || secret {
             return Ok(Some(Difference::Sealed {
                 what: "content".to_owned(),
             }));
@@ -244,7 +245,7 @@ impl File {
         } else {
             ""
         };
-        Ok(Some(diff::lines(old, content.raw()).unwrap_or(
+        Ok(Some(diff::lines(old, content.raw(), old_lines).unwrap_or(
             Difference::value("file", None, "an empty file".to_owned()),
         )))
     }
@@ -255,16 +256,60 @@ impl Resource for File {
         format!("file {}", self.path)
     }
 
-    fn undo(&self) -> Vec<Action> {
-        let ours = OURS.iter().any(|folder| self.path.starts_with(folder));
-        if !ours || matches!(self.wish, Wish::Absent) {
-            return Vec::new();
-        }
-        let path = shell::quote(&self.path);
-        vec![Action::Run(format!("rm -f -- {path}").into())]
+    fn undo(&self) -> Option<Removal> {
+        let ours = is_ours(&self.path) && !matches!(self.wish, Wish::Absent);
+        ours.then(|| Removal::of_files(std::slice::from_ref(&self.path)))
     }
 
     fn writes(&self) -> Vec<String> {
         vec![self.path.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Answer;
+    use crate::model::query::Metadata;
+    use crate::resource::{kind, tests::Around};
+
+    #[test]
+    fn what_only_root_could_read_is_not_shown_when_it_goes() {
+        for (mode, shown) in [(0o600, false), (0o644, true)] {
+            let file = (kind("file").expect("is there").build)(
+                serde_json::json!({"path": "/etc/a", "content": "keep\nnew\n", "mode": "0600"}),
+                &Around::default(),
+            )
+            .expect("builds");
+            let metadata = Metadata {
+                kind: FileKind::File,
+                mode,
+                owner: "root".to_owned(),
+                group: "root".to_owned(),
+                size: 10,
+                modified: 1.0,
+                link: None,
+            };
+            let path = "/etc/a".to_owned();
+            let answers: Answers = [
+                (
+                    Query::File(path.clone()),
+                    Answer::File(FileState::Present(metadata)),
+                ),
+                (
+                    Query::Digest(path.clone()),
+                    Answer::Digest(Some("00".to_owned())),
+                ),
+                (
+                    Query::Content(path),
+                    Answer::Content(Some("keep\npassword=canary\n".to_owned())),
+                ),
+            ]
+            .into_iter()
+            .collect();
+            let told = format!("{:?}", file.read(&answers).expect("is read").differences);
+            assert!(told.contains("+new"), "{told}");
+            assert_eq!(told.contains("canary"), shown, "{told}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::words::{listed, one_or_many};
-use super::{Fault, Kind, Resource, Surroundings};
+use super::{Fault, Kind, Removal, Resource, Surroundings};
 use crate::model::query::FileState;
 use crate::model::{Action, Answers, Change, Difference, Query, Unread};
 use crate::probe::Probe;
@@ -199,8 +199,8 @@ impl Resource for KernelModule {
     }
 
     /// What is loaded stays until the next boot.
-    fn undo(&self) -> Vec<Action> {
+    fn undo(&self) -> Option<Removal> {
         let files: Vec<String> = self.names.iter().map(|name| Self::file(name)).collect();
-        vec![Action::Run(format!("rm -f -- {}", files.join(" ")).into())]
+        Some(Removal::of_files(&files))
     }
 }

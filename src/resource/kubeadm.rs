@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Kind, Resource, Surroundings};
+use super::{Fault, Kind, Removal, Resource, Surroundings};
 use crate::model::query::FileState;
 use crate::model::{Action, Answers, Change, Difference, Payload, Query, Text, Unread, shell};
 use crate::probe::Probe;
@@ -237,19 +237,50 @@ impl Resource for Kubeadm {
 
     /// Takes the node apart: what kubeadm made, and what its network left behind. A member of
     /// etcd that finds no other one to tell does not wait for them for ever.
-    fn undo(&self) -> Vec<Action> {
-        let script = format!(
-            "command -v kubeadm >/dev/null || exit 0\n\
-             timeout 90 kubeadm reset -f >/dev/null 2>&1 || kubeadm reset -f --skip-phases=remove-etcd-member\n\
-             rm -rf -- /etc/cni/net.d /var/lib/cni /var/lib/etcd {BEGUN}\n\
-             for device in cni0 flannel.1 vxlan.calico kube-ipvs0; do\n\
-             ip link delete \"$device\" 2>/dev/null || :\n\
-             done\n\
-             for family in iptables ip6tables; do\n\
-             command -v $family-save >/dev/null || continue\n\
-             $family-save 2>/dev/null | grep -v -e KUBE- -e cali -e CNI- -e FLANNEL | $family-restore || :\n\
-             done"
-        );
-        vec![Action::Run(script.into())]
+    fn undo(&self) -> Option<Removal> {
+        Some(Removal {
+            there: LEFT.to_owned(),
+            take: TAKE_APART.to_owned(),
+        })
     }
 }
+
+/// Something of a node is there: its files, its pods' network.
+const LEFT: &str = r#"for one in /var/lib/ra-deploy/kubeadm-begun /etc/kubernetes /etc/cni/net.d /var/lib/etcd /var/lib/cni /var/lib/calico /var/log/pods; do
+[ ! -e "$one" ] || exit 0
+done
+[ -z "$(find /var/lib/kubelet -mindepth 1 -print -quit 2>/dev/null)" ] || exit 0
+for one in /run/netns/cni-*; do
+[ ! -e "$one" ] || exit 0
+done
+for one in /sys/class/net/*; do
+case ${one##*/} in cali*|cni0|flannel.1|vxlan.calico|kube-ipvs0) exit 0;; esac
+done
+exit 1"#;
+
+const TAKE_APART: &str = r#"if command -v kubeadm >/dev/null; then
+timeout 90 kubeadm reset -f >/dev/null 2>&1 || kubeadm reset -f --skip-phases=remove-etcd-member
+fi
+systemctl stop kubelet 2>/dev/null || :
+# Volumes of pods that are still mounted are left alone, and told of by what is asked afterwards.
+for folder in /etc/kubernetes /etc/cni/net.d /var/lib/cni /var/lib/etcd /var/lib/kubelet /var/lib/calico /var/run/calico /var/log/calico /var/log/pods /var/log/containers; do
+[ ! -d "$folder" ] || find "$folder" -xdev -mindepth 1 -delete
+[ ! -d "$folder" ] || mountpoint -q "$folder" || rmdir -- "$folder"
+done
+rm -f -- /var/lib/ra-deploy/kubeadm-begun
+for one in /sys/class/net/*; do
+case ${one##*/} in cali*|cni0|flannel.1|vxlan.calico|kube-ipvs0) ip link delete "${one##*/}" 2>/dev/null || :;; esac
+done
+for one in /run/netns/cni-*; do
+[ ! -e "$one" ] || ip netns delete "${one##*/}"
+done
+# The routes that Calico gave its number of origin.
+ip route flush proto 80 2>/dev/null || :
+ip -6 route flush proto 80 2>/dev/null || :
+for family in iptables ip6tables; do
+command -v $family-save >/dev/null || continue
+$family-save 2>/dev/null | grep -v -e KUBE- -e cali -e CNI- -e FLANNEL | $family-restore || :
+done
+if command -v ipset >/dev/null; then
+ipset list -n 2>/dev/null | grep -e ^cali -e ^KUBE- | while read -r set; do ipset destroy "$set" || :; done
+fi"#;

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::model::{Action, ArtifactInfo, Change, Text};
+use crate::model::{ArtifactInfo, Change, Text, shell};
 use crate::probe::Probe;
 
 pub mod archive;
@@ -52,15 +52,52 @@ pub trait Resource: Probe<Finding = Change> + Debug + Send + Sync {
         false
     }
 
-    /// Acts that take back what it made, for `reset`. Nothing for what a host keeps.
-    fn undo(&self) -> Vec<Action> {
-        Vec::new()
+    /// How what it made is taken back, for `reset`. `None` for what a host keeps.
+    fn undo(&self) -> Option<Removal> {
+        None
     }
 
     /// Names of the artifacts that its acts send.
     fn artifacts(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// How what a resource made is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Shell text that ends with status 0 while something of it is there. It changes nothing.
+    pub there: String,
+    /// Shell text that takes it away; harmless where only a part is left.
+    pub take: String,
+}
+
+impl Removal {
+    /// Files, links and what was made of them.
+    fn of_files(paths: &[String]) -> Self {
+        let paths: Vec<String> = paths.iter().map(|path| shell::quote(path)).collect();
+        let paths = paths.join(" ");
+        Self {
+            there: format!(
+                "for one in {paths}; do if [ -e \"$one\" ] || [ -L \"$one\" ]; then exit 0; fi; done; exit 1"
+            ),
+            take: format!("rm -f -- {paths}"),
+        }
+    }
+}
+
+/// Folders in which whatever apply wrote goes with a reset: nothing but a cluster's node needs
+/// them. Other files, such as /etc/hosts, were there before and stay as they are.
+const OURS: &[&str] = &[
+    "/etc/systemd/system/",
+    "/etc/containerd/",
+    "/etc/kubernetes/",
+    "/etc/cni/",
+    "/etc/keepalived/",
+];
+
+fn is_ours(path: &str) -> bool {
+    OURS.iter().any(|folder| path.starts_with(folder))
 }
 
 /// A kind of task: how its parameters are written, and how they become a resource.

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Fault, Kind, Resource, Surroundings};
+use super::{Fault, Kind, Removal, Resource, Surroundings, is_ours};
 use crate::model::query::{FileState, UnitState};
 use crate::model::{Action, Answers, Change, Difference, Query, Unread, shell};
 use crate::probe::Probe;
@@ -26,6 +26,9 @@ pub struct Parameters {
     /// Paths: one that is newer than the service's start or last reload means a reload.
     #[serde(default)]
     watch_reload: Vec<String>,
+    /// Folders that it fills by itself, whose content a reset takes away with it.
+    #[serde(default)]
+    leaves: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Service {
     masked: Option<bool>,
     watch: Vec<String>,
     watch_reload: Vec<String>,
+    leaves: Vec<String>,
 }
 
 const ENDINGS: &[&str] = &[
@@ -88,6 +92,11 @@ impl Kind for Service {
             masked: parameters.masked,
             watch: parameters.watch,
             watch_reload: parameters.watch_reload,
+            leaves: parameters
+                .leaves
+                .into_iter()
+                .map(|path| super::file::absolute(path, "/leaves"))
+                .collect::<Result<_, Fault>>()?,
         })
     }
 }
@@ -312,15 +321,43 @@ impl Resource for Service {
         format!("service {}", self.name)
     }
 
-    /// Only a unit that was brought here goes: one of the distribution may serve others too.
-    fn undo(&self) -> Vec<Action> {
-        let script = format!(
-            "unit={}\n\
-             case $(systemctl show --value -p FragmentPath $unit) in\n\
-             /etc/systemd/system/*) systemctl disable -q --now $unit; systemctl reset-failed $unit 2>/dev/null || :;;\n\
-             esac",
-            shell::quote(&self.unit)
-        );
-        vec![Action::Run(script.into())]
+    /// A unit that was brought here goes, and one of the distribution that lives by files of
+    /// ours; others may serve somebody else too.
+    fn undo(&self) -> Option<Removal> {
+        let unit = format!("unit={}", shell::quote(&self.unit));
+        let serves_us = self.watch.iter().chain(&self.watch_reload).any(|path| {
+            // What the role's own tasks write as a unit file says nothing of the unit's origin.
+            is_ours(path) && !path.starts_with("/etc/systemd/system/")
+        });
+        let ours = match serves_us {
+            true => ":".to_owned(),
+            false => "case $(systemctl show --value -p FragmentPath $unit) in /etc/systemd/system/*) :;; *) exit 1;; esac"
+                .to_owned(),
+        };
+        let leaves: Vec<String> = self.leaves.iter().map(|one| shell::quote(one)).collect();
+        let leaves = leaves.join(" ");
+        let left = match leaves.is_empty() {
+            true => String::new(),
+            false => {
+                format!(" || [ -n \"$(find {leaves} -mindepth 1 -print -quit 2>/dev/null)\" ]")
+            }
+        };
+        Some(Removal {
+            there: format!(
+                "{unit}\nrunning() {{ ( {ours} ) && {{ systemctl is-active -q $unit || systemctl is-enabled -q $unit; }}; }} 2>/dev/null\n\
+                 running{left}"
+            ),
+            take: format!(
+                "{unit}\n\
+                 if ( {ours} ); then\n\
+                 systemctl disable -q --now $unit\n\
+                 systemctl reset-failed $unit 2>/dev/null || :\n\
+                 fi\n\
+                 for folder in {leaves}; do\n\
+                 [ ! -d \"$folder\" ] || find \"$folder\" -xdev -mindepth 1 -delete\n\
+                 rmdir -- \"$folder\" 2>/dev/null || :\n\
+                 done"
+            ),
+        })
     }
 }

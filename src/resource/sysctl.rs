@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::words::{file_name, listed};
-use super::{Fault, Kind, Resource, Surroundings, diff};
+use super::{Fault, Kind, Removal, Resource, Surroundings, diff};
 use crate::model::{Action, Answers, Change, Difference, Payload, Query, Unread, shell};
 use crate::probe::Probe;
 
@@ -157,7 +157,11 @@ impl Probe for Sysctl {
         if found != Some(kept.as_str()) {
             // When live values differ too, they tell the whole story.
             if differences.is_empty() {
-                differences.extend(diff::lines(found.unwrap_or_default(), &kept));
+                differences.extend(diff::lines(
+                    found.unwrap_or_default(),
+                    &kept,
+                    diff::OldLines::Shown,
+                ));
             } else {
                 differences.push(Difference::Note(format!("kept in {}", self.file)));
             }
@@ -219,9 +223,8 @@ impl Resource for Sysctl {
     }
 
     /// The values stay until the next boot.
-    fn undo(&self) -> Vec<Action> {
-        let file = shell::quote(&self.file);
-        vec![Action::Run(format!("rm -f -- {file}").into())]
+    fn undo(&self) -> Option<Removal> {
+        Some(Removal::of_files(std::slice::from_ref(&self.file)))
     }
 
     fn writes(&self) -> Vec<String> {

@@ -69,7 +69,7 @@ struct Found {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Around {
+pub(super) struct Around {
     templates: BTreeMap<String, String>,
     artifacts: Vec<ArtifactInfo>,
     bmc: bool,

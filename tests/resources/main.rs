@@ -12,7 +12,7 @@ use std::process::Command;
 
 use ra_deploy::fact;
 use ra_deploy::link::script::Batch;
-use ra_deploy::model::{Answers, Vault};
+use ra_deploy::model::{Action, Answers, Vault};
 use scratch::{build, run, scratch};
 use serde_json::{Value, json};
 
@@ -163,9 +163,12 @@ fn every_kind_settles_and_mends_what_is_disturbed() {
         ("file", json!({"path": "/etc/kubernetes/a", "content": "a"})),
     ] {
         let resource = build(&scratch, name, parameters);
+        let removal = resource.undo().expect("it is taken back");
+        scratch.sh(&format!("( {} )", removal.there));
         for _ in 0..2 {
-            scratch.act(resource.undo());
+            scratch.act(vec![Action::Run(removal.take.as_str().into())]);
         }
+        scratch.sh(&format!("! ( {} )", removal.there));
         assert!(
             !scratch.read(resource.as_ref()).is_settled(),
             "{name} is still there"

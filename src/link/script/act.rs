@@ -5,43 +5,13 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Around, CompileError, Lease, STATUS_ACT_FAILED, STATUS_TAKEN, Section, Writer};
+use super::{Around, CompileError, STATUS_ACT_FAILED, Section, Writer};
 use crate::link::Payload as Bytes;
 use crate::model::shell::quote;
 use crate::model::{Action, Payload, Text, Vault};
 
 /// Below this size compressing costs more than it saves.
 const WORTH_COMPRESSING: usize = 4096;
-
-/// The lease of a run on a host: `RUN UNTIL HOLDER`, in memory, so a reboot frees it.
-const LEASE: &str = "/run/ra-deploy/lease";
-
-/// Takes or renews the lease, or stops the script and names the holder.
-pub(super) fn write_lease(writer: &mut Writer, lease: &Lease) {
-    let run = quote(&lease.run);
-    let holder = quote(&lease.holder);
-    let body = format!(
-        "mkdir -p /run/ra-deploy\n\
-         now=$(date +%s)\n\
-         line=\"\"{run}\" $((now + {seconds})) \"{holder}\n\
-         ( set -C; printf '%s\\n' \"$line\" >{LEASE} ) 2>/dev/null || {{\n\
-         read -r run until holder <{LEASE} || run=\n\
-         if [ \"$run\" != {run} ] && [ \"${{until:-0}}\" -gt \"$now\" ]; then\n\
-         printf '%s\\n' \"$until $holder\"; frame {STATUS_TAKEN}; exit {STATUS_TAKEN}\n\
-         fi\n\
-         printf '%s\\n' \"$line\" >{LEASE}.$$ && mv -f {LEASE}.$$ {LEASE}\n\
-         }}",
-        seconds = lease.seconds,
-    );
-    writer.section(Section::Lease, &body);
-}
-
-pub(super) fn release(run: &str) -> String {
-    format!(
-        "if read -r run rest <{LEASE} && [ \"$run\" = {} ]; then rm -f {LEASE}; fi 2>/dev/null\n",
-        quote(run)
-    )
-}
 
 /// One act. A failed act ends the script: what follows would rest on it.
 pub(super) fn write(

@@ -8,6 +8,7 @@
 mod act;
 mod ask;
 mod frame;
+mod lease;
 mod pod;
 mod read;
 
@@ -37,12 +38,13 @@ pub struct Around<'run> {
 /// From an artifact's name, and its file's where it has several, to the path.
 pub type Find<'run> = dyn Fn(&str, Option<&str>) -> Result<PathBuf, String> + Send + Sync + 'run;
 
-/// Who acts on a host, and for how long at most without a further sign of life.
+/// Who acts on a host.
 #[derive(Debug, Clone)]
 pub struct Lease {
     pub run: String,
     /// `user@controller`, shown to whoever finds the host taken.
     pub holder: String,
+    /// How long it holds without a further sign of life; a script that runs is one.
     pub seconds: u64,
 }
 
@@ -102,18 +104,26 @@ pub const STATUS_ACT_FAILED: i32 = 98;
 pub fn compile(batch: &Batch, around: &Around<'_>) -> Result<Script, CompileError> {
     let mut writer = Writer::new();
     if let Some(lease) = &around.lease {
-        act::write_lease(&mut writer, lease);
+        lease::take(&mut writer, lease);
     }
     for (index, action) in batch.acts.iter().enumerate() {
         act::write(&mut writer, index, action, around)?;
+    }
+    if around.lease.is_some() {
+        lease::keep(&mut writer);
     }
     ask::write(&mut writer, &batch.queries);
     Ok(writer.finish())
 }
 
-/// The text that gives a lease back.
-pub fn release(run: &str) -> String {
-    act::release(run)
+/// The text that gives a lease back, unless a step of its run still goes on there.
+pub fn release(lease: &Lease) -> String {
+    lease::release(lease)
+}
+
+/// The text that keeps a lease between two scripts that act.
+pub fn renew(lease: &Lease) -> String {
+    lease::renew(lease)
 }
 
 /// Collects text and sections.
