@@ -15,6 +15,7 @@ mod completions;
 pub mod exit;
 mod facts;
 mod lab;
+mod media;
 mod plan;
 mod power;
 mod reset;
@@ -124,6 +125,8 @@ enum Command {
     Bmc(bmc::Bmc),
     /// Switches servers on and off through their BMCs.
     Power(power::Power),
+    /// Virtual drives: which image is in, put one in, take it out.
+    Media(media::Media),
     /// Machines and BMCs on this box, to try everything without hardware.
     Lab(lab::Lab),
     /// Takes Kubernetes off the hosts again.
@@ -163,6 +166,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Status(command) => command.run(common),
         Command::Bmc(command) => command.run(common),
         Command::Power(command) => command.run(common),
+        Command::Media(command) => command.run(common),
         Command::Lab(command) => command.run(common),
         Command::Reset(command) => command.run(common),
         Command::Schema(command) => command.run(common),

@@ -102,6 +102,12 @@ pub enum Error {
     },
     #[error("the BMC cannot use the image {image}: {reason}")]
     Image { image: String, reason: String },
+    #[error("this machine cannot {what}")]
+    Serve {
+        what: String,
+        #[source]
+        source: Source,
+    },
     #[error("the value ‹{name}› is not known")]
     Sealed { name: String },
     #[error("the connection to {origin} was closed")]
@@ -211,6 +217,11 @@ impl Error {
                  be why it cannot, so name the server by its IP address, in a network that the BMC \
                  reaches; check that the address answers, and that its certificate is one that the BMC \
                  takes if it is https; or let `ra-deploy media insert --file` serve the image"
+                    .into()
+            }
+            Self::Serve { .. } => {
+                "name a file that this user can read, and an address of this machine with a port that \
+                 is free"
                     .into()
             }
             Self::Sealed { name } => format!("give ‹{name}› a value under `secrets` in the inventory"),

@@ -21,6 +21,7 @@ mod power;
 mod quirks;
 mod registry;
 mod retry;
+mod serve;
 mod session;
 mod survey;
 mod system;
@@ -38,6 +39,7 @@ pub use certificate::Shown as ShownCertificate;
 pub use error::{Arrival, Error};
 pub use message::Message;
 pub use options::{Listener, Options, Progress, Requests};
+pub use serve::{Fetched, ImageServer, address_towards};
 pub use trust::{certificate, normalise as normalise_pin};
 
 use serde::Serialize;

@@ -163,7 +163,8 @@ pub fn same_image(wanted: &str, shown: &str) -> bool {
             }))
 }
 
-fn unescaped(text: &str) -> String {
+/// A part of an address with its `%20` and the like put back.
+pub fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 mod media;
 
-pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image};
+pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image, unescaped};
 
 /// A document found by following links, never by building an address from an identifier.
 ///

@@ -29,9 +29,10 @@ pub fn options() -> Options {
 
 /// A BMC of a profile with a client that is logged in.
 pub struct Told {
-    pub bench: Bench,
+    /// Ends with this.
+    _bench: Bench,
     pub bmc: Bmc,
-    pub profile: Profile,
+
     pub notes: Mutex<Vec<String>>,
 }
 
@@ -50,9 +51,9 @@ impl Told {
         };
         let bmc = Bmc::connect(endpoint, options()).await.expect("a login");
         Self {
-            bench,
+            _bench: bench,
             bmc,
-            profile,
+
             notes: Mutex::default(),
         }
     }
