@@ -13,7 +13,10 @@ mod document;
 mod error;
 mod hardware;
 mod insert;
+mod jobs;
 mod links;
+mod logs;
+mod manager;
 mod media;
 mod message;
 mod options;
@@ -118,6 +121,9 @@ impl Bmc {
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
             BmcQuery::Media => media::state(&survey).await.map(json),
             BmcQuery::Hardware => hardware::read(&survey).await,
+            BmcQuery::Logs => Ok(json(logs::read(&survey).await?)),
+            BmcQuery::Jobs => Ok(json(jobs::read(&survey).await?)),
+            BmcQuery::Sessions => Ok(json(manager::sessions(&survey).await?)),
         }
     }
 
@@ -143,6 +149,9 @@ impl Bmc {
                 BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
                 BmcAct::EjectMedia(drive) => media::eject(&survey, *drive, progress).await,
+                BmcAct::ClearLogs => logs::clear(&survey, progress).await,
+                BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
+                BmcAct::ResetBmc => manager::reset(&survey, progress).await,
             };
             *cache = Cache::default();
             match outcome {

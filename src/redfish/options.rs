@@ -41,6 +41,8 @@ pub struct Options {
     pub task_budget: Duration,
     /// What the sealed parts of acts stand for.
     pub vault: Arc<Vault>,
+    /// For a BMC that restarts to answer again.
+    pub restart_budget: Duration,
 }
 
 impl Default for Options {
@@ -62,6 +64,7 @@ impl Default for Options {
             read_back_budget: seconds(60),
             task_budget: seconds(1800),
             vault: Arc::default(),
+            restart_budget: seconds(900),
         }
     }
 }

@@ -77,6 +77,23 @@ pub(super) fn job_queue(settings: &Document) -> Option<String> {
         .and_then(super::document::link)
 }
 
+/// iDRAC's job queue as its manager links it (seen in the captured tree).
+pub(super) fn manager_jobs(manager: &Document) -> Option<String> {
+    manager
+        .at("/Links/Oem/Dell/Jobs")
+        .and_then(super::document::link)
+}
+
+/// iDRAC's service that empties the whole job queue (badfish, ironic, libredfish).
+pub(super) fn job_service(manager: &Document) -> Option<String> {
+    manager
+        .at("/Links/Oem/Dell/DellJobService")
+        .and_then(super::document::link)
+}
+
+/// What iDRAC's `DeleteJobQueue` takes for all jobs, mild and by force (badfish).
+pub(super) const ALL_JOBS: [&str; 2] = ["JID_CLEARALL", "JID_CLEARALL_FORCE"];
+
 /// iDRAC's way to empty the pending area of BIOS settings (seen in the captured tree).
 pub(super) fn clear_pending(settings: &Document) -> Option<String> {
     let actions = settings.at("/Actions/Oem")?.as_object()?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::anatomy::Action;
 use super::answer::{Answer, Message, refuse};
+use super::faults::FaultKind;
 use super::machine::Bmc;
 use super::tree::link;
 
@@ -112,7 +113,13 @@ impl Bmc {
         {
             return answer;
         }
-        self.restart();
+        let nothing = self
+            .lock()
+            .faults
+            .strikes(FaultKind::AcceptedButNothingHappened, "BMC reset");
+        if !nothing {
+            self.restart();
+        }
         Answer::empty(204)
     }
 

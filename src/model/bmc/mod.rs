@@ -1,6 +1,12 @@
 //! Questions to a BMC, their answers, and what can be done to one. Pure data: the redfish room
 //! carries them out, resources and checks read the answers.
 
+mod service;
+
+pub use service::{
+    Job, JobStage, JobState, LogEntry, LogState, OpenSession, SessionState, Severity, instant,
+};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -42,6 +48,12 @@ pub enum BmcQuery {
     /// `{summary, unreadable}`: the hardware in one flat object, and a list of `{uri, reason}` of
     /// what could not be read.
     Hardware,
+    /// [`LogState`]
+    Logs,
+    /// [`JobState`]
+    Jobs,
+    /// [`SessionState`]
+    Sessions,
 }
 
 /// What the primary system says of itself.
@@ -126,6 +138,15 @@ pub enum BmcAct {
     InsertMedia(Medium),
     /// Takes the images out of the drives of that kind, or of all.
     EjectMedia(Option<Drive>),
+    /// Empties every log that can be emptied.
+    ClearLogs,
+    /// Deletes every task and job that can be deleted; what they would have changed is not changed.
+    ClearJobs {
+        /// The vendor's harsher way too, where the mild one leaves something.
+        force: bool,
+    },
+    /// Restarts the BMC, not the server.
+    ResetBmc,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

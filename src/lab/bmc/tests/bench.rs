@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::lab::bmc::{BmcConfig, EmulatorConfig, Fault, MediaAccess, Running, Timing, serve};
+use crate::model::{Endpoint, Secret, Trust};
+use crate::redfish;
 
 pub struct Bench {
     pub client: reqwest::Client,
@@ -114,6 +116,23 @@ impl Bench {
         self.request(Method::DELETE, path).send().await.expect(path)
     }
 
+    /// The client of this crate, logged in.
+    pub async fn connect(&self) -> redfish::Bmc {
+        redfish::Bmc::connect(self.endpoint(), swift())
+            .await
+            .expect("it connects")
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        let running = self.running.as_ref().expect("it runs");
+        Endpoint {
+            url: self.base.clone(),
+            user: "admin".into(),
+            password: Secret::new("password"),
+            trust: Trust::Pin(running.fingerprint.clone()),
+        }
+    }
+
     /// Asks until a property has a value; fails after ten seconds.
     pub async fn until(&self, path: &str, pointer: &str, wanted: &str) {
         let limit = Instant::now() + Duration::from_secs(10);
@@ -151,6 +170,19 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         drop(self.stop.take());
+    }
+}
+
+/// Short pauses, and budgets that a brisk BMC never spends.
+pub fn swift() -> redfish::Options {
+    let milliseconds = Duration::from_millis;
+    redfish::Options {
+        pause: milliseconds(10),
+        pause_cap: milliseconds(50),
+        poll: milliseconds(20),
+        boot_budget: milliseconds(2_000),
+        read_back_budget: milliseconds(5_000),
+        ..redfish::Options::default()
     }
 }
 

@@ -9,5 +9,6 @@ mod faults;
 mod generic;
 mod hooks;
 mod profiles;
+mod service;
 
 use bench::Bench;
