@@ -9,6 +9,7 @@
 mod bios;
 mod boot;
 mod certificate;
+mod boot_order;
 mod document;
 mod error;
 mod hardware;
@@ -25,6 +26,7 @@ mod quirks;
 mod registry;
 mod retry;
 mod serve;
+mod secure_boot;
 mod session;
 mod survey;
 mod system;
@@ -120,6 +122,8 @@ impl Bmc {
             BmcQuery::Bios => bios::state(&survey).await.map(json),
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
             BmcQuery::Media => media::state(&survey).await.map(json),
+            BmcQuery::SecureBoot => secure_boot::state(&survey).await.map(json),
+            BmcQuery::BootOrder => boot_order::state(&survey).await.map(json),
             BmcQuery::Hardware => hardware::read(&survey).await,
             BmcQuery::Logs => Ok(json(logs::read(&survey).await?)),
             BmcQuery::Jobs => Ok(json(jobs::read(&survey).await?)),
@@ -152,6 +156,8 @@ impl Bmc {
                 BmcAct::ClearLogs => logs::clear(&survey, progress).await,
                 BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
                 BmcAct::ResetBmc => manager::reset(&survey, progress).await,
+                BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish, progress).await,
+                BmcAct::SetBootOrder { order } => boot_order::set(&survey, order, progress).await,
             };
             *cache = Cache::default();
             match outcome {
