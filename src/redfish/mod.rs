@@ -8,8 +8,8 @@
 
 mod bios;
 mod boot;
-mod certificate;
 mod boot_order;
+mod certificate;
 mod document;
 mod error;
 mod hardware;
@@ -157,6 +157,7 @@ impl Bmc {
                 BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
                 BmcAct::ResetBmc => manager::reset(&survey, progress).await,
                 BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish, progress).await,
+                BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish).await,
                 BmcAct::SetBootOrder { order } => boot_order::set(&survey, order, progress).await,
             };
             *cache = Cache::default();

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::document::{Document, text, truth};
 use super::error::Error;
-use super::options::{Listener, Progress};
 use super::survey::{Survey, fetch};
 use super::system::allowable;
 use super::transport::{Reply, Request};
@@ -53,16 +52,12 @@ fn shown(document: &Document) -> SecureBootState {
 }
 
 /// Resets the keys first: without keys the switch does nothing.
-pub(super) async fn set(
-    survey: &Survey<'_>,
-    wish: &SecureBootWish,
-    listener: Listener<'_>,
-) -> Result<(), Error> {
+pub(super) async fn set(survey: &Survey<'_>, wish: &SecureBootWish) -> Result<(), Error> {
     let before = document(survey).await?;
     if let Some(keys) = wish.keys
         && shown(&before).has_keys() != Some(keys.leaves_keys())
     {
-        reset_keys(survey, &before, keys, listener).await?;
+        reset_keys(survey, &before, keys).await?;
     }
     let Some(enabled) = wish.enabled else {
         return Ok(());
@@ -73,7 +68,7 @@ pub(super) async fn set(
     }
     let reply = write::patch(survey.client, &now, &json!({"SecureBootEnable": enabled})).await?;
     let what = "the switch of secure boot";
-    prove(survey, &before.path, &reply, what, listener, |state| {
+    prove(survey, &before.path, &reply, what, |state| {
         state.enabled == Some(enabled)
     })
     .await
@@ -83,7 +78,6 @@ async fn reset_keys(
     survey: &Survey<'_>,
     document: &Document,
     keys: SecureBootKeys,
-    listener: Listener<'_>,
 ) -> Result<(), Error> {
     let target = document
         .target(RESET_KEYS)
@@ -94,20 +88,18 @@ async fn reset_keys(
     let request = Request::post(&target, json!({"ResetKeysType": keys.reset_type()}));
     let reply = survey.client.send(&request).await?;
     let what = "the reset of the keys of secure boot";
-    prove(survey, &document.path, &reply, what, listener, |state| {
+    prove(survey, &document.path, &reply, what, |state| {
         state.has_keys() == Some(keys.leaves_keys())
     })
     .await
 }
 
-/// Reads until it is so. A BMC that said that it takes a boot, or queued a job for that, is
-/// believed; the boot will show it.
+/// Reads until it is so. What only a boot shows is not proven; the operator is told to boot.
 async fn prove(
     survey: &Survey<'_>,
     path: &str,
     reply: &Reply,
     what: &str,
-    listener: Listener<'_>,
     there: impl Fn(&SecureBootState) -> bool,
 ) -> Result<(), Error> {
     let client = survey.client;
@@ -120,22 +112,19 @@ async fn prove(
         }
         let waited = start.elapsed();
         if waited + client.options.poll > client.options.read_back_budget {
-            if waits {
-                listener(Progress::Note(format!(
-                    "{what} takes effect at the next boot"
-                )));
-                return Ok(());
-            }
             let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "not told".into());
+            let enabled = state.enabled.map(|enabled| enabled.to_string());
+            let mut found = format!(
+                "SecureBootEnable is {}, SecureBootMode {}",
+                word(&enabled),
+                word(&state.mode)
+            );
+            if waits {
+                found.push_str("; the BMC took it for the next boot: boot the server (`ra-deploy power cycle`), then run this again");
+            }
             return Err(Error::NotProven {
                 what: what.into(),
-                found: format!(
-                    "SecureBootEnable is {}, SecureBootMode {}",
-                    state
-                        .enabled
-                        .map_or("not told".into(), |enabled| enabled.to_string()),
-                    word(&state.mode)
-                ),
+                found,
                 waited,
             });
         }

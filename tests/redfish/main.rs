@@ -5,3 +5,4 @@ mod emulator;
 mod faults;
 mod profiles;
 mod service;
+mod wishes;
