@@ -7,6 +7,7 @@
 //! stands in `quirks`, each with its source.
 
 mod bios;
+mod bios_boot;
 mod boot;
 mod boot_order;
 mod certificate;
@@ -149,6 +150,7 @@ impl Bmc {
                 BmcAct::StageBios { attributes } => {
                     bios::stage(&survey, attributes, progress).await
                 }
+                BmcAct::BootForBios => bios_boot::boot(&survey, progress).await,
                 BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
                 BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,

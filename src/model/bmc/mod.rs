@@ -146,6 +146,8 @@ pub enum BmcAct {
     StageBios {
         attributes: BTreeMap<String, Value>,
     },
+    /// Boots the server where BIOS attributes wait for it, and waits until they are in force.
+    BootForBios,
     /// Brings the power to a state: proven by `PowerState`, and for `On` by the boot's progress
     /// where the BMC tells it.
     Power(PowerGoal),

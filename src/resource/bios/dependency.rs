@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::Unwritable;
 use super::check::{self, Bounds};
 use crate::model::bmc::bios::alike;
 use crate::model::bmc::intents::spelt;
@@ -17,6 +18,8 @@ pub(super) struct Outcome {
     pub send: BTreeMap<String, Value>,
     /// What the BIOS sets by itself, and why.
     pub follows: BTreeMap<String, String>,
+    /// What cannot be written and was to be left then.
+    pub left: Vec<String>,
 }
 
 /// The wishes that are to be staged, checked together with all the others that have to hold after
@@ -29,6 +32,7 @@ pub(super) fn settle(
     wishes: &BTreeMap<String, Value>,
     registry: &BiosRegistry,
     state: &BiosState,
+    unwritable: Unwritable,
 ) -> Result<Outcome, Vec<String>> {
     let mut then = state.current.clone();
     then.extend(state.pending.clone());
@@ -38,6 +42,16 @@ pub(super) fn settle(
     let mut faults = Vec::new();
     for (name, wish) in wishes {
         let staged = stage.contains_key(name);
+        let mut unwritten = |outcome: &mut Outcome, fault: String| match unwritable {
+            Unwritable::Refuse => faults.push(fault),
+            Unwritable::Leave if staged => outcome.left.push(name.clone()),
+            Unwritable::Leave => {}
+        };
+        let known = registry.attributes.contains_key(name) || state.current.contains_key(name);
+        if !known && unwritable == Unwritable::Leave {
+            outcome.left.push(name.clone());
+            continue;
+        }
         let outlook = Outlook::of(name, registry, state, &then, &changing);
         let forced = outlook.forced.filter(|row| !row.terms_name(name));
         let as_wished = forced.is_some_and(|row| alike(&row.value, wish));
@@ -50,12 +64,13 @@ pub(super) fn settle(
                 continue;
             }
             (Some(row), ReadOnly::Because(_)) if !as_wished && outlook.moved => {
-                faults.push(format!(
+                let fault = format!(
                     "{name} cannot be {}: it becomes {} because {}",
                     spelt(wish),
                     spelt(&row.value),
                     row.because()
-                ));
+                );
+                unwritten(&mut outcome, fault);
                 continue;
             }
             _ if !staged => {
@@ -69,21 +84,25 @@ pub(super) fn settle(
                 continue;
             }
             (_, ReadOnly::Because(row)) => {
-                faults.push(format!(
+                let fault = format!(
                     "{name} is read-only while {}: wish {} as well",
                     row.because(),
                     listed(row)
-                ));
+                );
+                unwritten(&mut outcome, fault);
                 continue;
             }
             (_, ReadOnly::Always) => {
-                faults.push(format!("{name} is read-only on this BIOS"));
+                unwritten(&mut outcome, format!("{name} is read-only on this BIOS"));
                 continue;
             }
             (_, ReadOnly::No) => {}
         }
         if let Some(row) = outlook.hidden {
-            faults.push(format!("{name} disappears while {}", row.because()));
+            unwritten(
+                &mut outcome,
+                format!("{name} disappears while {}", row.because()),
+            );
             continue;
         }
         match check::value(name, wish, registry, state, &outlook.bounds) {

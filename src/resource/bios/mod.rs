@@ -37,12 +37,27 @@ pub struct Parameters {
     /// `sriov: [{name: XyzSriov, means: {on: [Yes], off: [No]}}]`.
     #[serde(default)]
     spellings: BTreeMap<String, Vec<Spelling>>,
+    /// What is done about an attribute that this BIOS lacks or does not let be written.
+    #[serde(default)]
+    unwritable: Unwritable,
+}
+
+/// What is done about an attribute that cannot be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Unwritable {
+    /// The plan fails and names it.
+    #[default]
+    Refuse,
+    /// It is left as it is.
+    Leave,
 }
 
 #[derive(Debug)]
 pub struct Bios {
     intents: Vec<Wish>,
     attributes: BTreeMap<String, Value>,
+    unwritable: Unwritable,
 }
 
 impl Kind for Bios {
@@ -75,6 +90,7 @@ impl Kind for Bios {
         Ok(Self {
             intents,
             attributes: parameters.attributes,
+            unwritable: parameters.unwritable,
         })
     }
 }
@@ -162,45 +178,51 @@ impl Probe for Bios {
     fn read(&self, answers: &Answers) -> Result<Change, Unread> {
         let state: BiosState = answers.bmc_state(&BmcQuery::Bios)?;
         let wishes = self.wishes(&state, answers)?;
-        let mut differences = Vec::new();
         let mut stage = BTreeMap::new();
-        let mut waiting = false;
+        let mut waits = Vec::new();
         for (name, wish) in &wishes.attributes {
             let current = state.current.get(name);
-            let pending = state.pending.get(name);
-            let in_force = current.is_some_and(|value| same(value, wish));
-            match pending {
-                None if in_force => continue,
+            match state.pending.get(name) {
+                None if current.is_some_and(|value| same(value, wish)) => {}
                 // A job may hold attributes that the pending area does not show.
-                Some(value) if same(value, wish) => waiting = true,
+                Some(value) if same(value, wish) => waits.push(name),
                 _ => {
                     stage.insert(name.clone(), wish.clone());
                 }
             }
-            differences.push(difference(name, wish, &state));
         }
-        let mut actions = Vec::new();
+        let mut outcome = dependency::Outcome::default();
         if !stage.is_empty() {
             let registry: BiosRegistry = answers.bmc_state(&BmcQuery::BiosRegistry)?;
-            let outcome = dependency::settle(&stage, &wishes.attributes, &registry, &state)
+            let all = &wishes.attributes;
+            outcome = dependency::settle(&stage, all, &registry, &state, self.unwritable)
                 .map_err(|faults| Unread::Unreadable(faults.join("; ")))?;
-            for (name, why) in &outcome.follows {
-                waiting = true;
-                differences.push(Difference::Note(format!("{name} follows, as {why}")));
+        }
+        let mut waiting = !waits.is_empty() || !outcome.follows.is_empty();
+        let mut differences: Vec<Difference> = wishes
+            .attributes
+            .iter()
+            .filter(|(name, _)| {
+                waits.contains(name) || (stage.contains_key(*name) && !outcome.left.contains(*name))
+            })
+            .map(|(name, wish)| difference(name, wish, &state))
+            .collect();
+        for (name, why) in &outcome.follows {
+            differences.push(Difference::Note(format!("{name} follows, as {why}")));
+        }
+        for (name, wish) in &outcome.send {
+            if !stage.contains_key(name) {
+                differences.push(Difference::Note(format!(
+                    "{name} is kept at {}, which would change with the others",
+                    text(wish)
+                )));
             }
-            for (name, wish) in &outcome.send {
-                if !stage.contains_key(name) {
-                    differences.push(Difference::Note(format!(
-                        "{name} is kept at {}, which would change with the others",
-                        text(wish)
-                    )));
-                }
-            }
-            if !outcome.send.is_empty() {
-                actions.push(Action::Bmc(BmcAct::StageBios {
-                    attributes: outcome.send,
-                }));
-            }
+        }
+        let mut actions = Vec::new();
+        if !outcome.send.is_empty() {
+            actions.push(Action::Bmc(BmcAct::StageBios {
+                attributes: outcome.send,
+            }));
         }
         if let Some(wish) = wishes.secure_boot {
             let state: SecureBootState = answers.bmc_state(&BmcQuery::SecureBoot)?;
@@ -219,6 +241,12 @@ impl Probe for Bios {
             return Ok(Change::settled());
         }
         differences.extend(wishes.notes.into_iter().map(Difference::Note));
+        if !outcome.left.is_empty() {
+            differences.push(Difference::Note(format!(
+                "cannot be written here, and left as they are: {}",
+                outcome.left.join(", ")
+            )));
+        }
         if actions.is_empty() {
             differences.push(Difference::Note(
                 "accepted; takes effect at the next boot".to_owned(),
@@ -246,6 +274,9 @@ fn difference(name: &str, wish: &Value, state: &BiosState) -> Difference {
 impl Resource for Bios {
     fn title(&self) -> String {
         let mut names: Vec<String> = self.intents.iter().map(Wish::shown).collect();
+        if self.unwritable == Unwritable::Leave {
+            return format!("bios {} attributes", self.attributes.len());
+        }
         names.extend(self.attributes.keys().cloned());
         format!("bios {}", super::words::listed(&names))
     }
