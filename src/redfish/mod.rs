@@ -26,8 +26,8 @@ mod power;
 mod quirks;
 mod registry;
 mod retry;
-mod serve;
 mod secure_boot;
+mod serve;
 mod session;
 mod survey;
 mod system;
@@ -158,7 +158,6 @@ impl Bmc {
                 BmcAct::ClearLogs => logs::clear(&survey, progress).await,
                 BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
                 BmcAct::ResetBmc => manager::reset(&survey, progress).await,
-                BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish, progress).await,
                 BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish).await,
                 BmcAct::SetBootOrder { order } => boot_order::set(&survey, order, progress).await,
             };

@@ -16,7 +16,6 @@ use serde_json::Value;
 mod media;
 
 pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image, unescaped};
-pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image};
 pub mod bios;
 mod boot_order;
 pub mod intents;
