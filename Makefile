@@ -3,6 +3,7 @@
 #   make demo              a cluster of 3+2 on this box, brought up and verified; SIZE=small is 1+1
 #   make test              everything: format, lints, unit, data and golden tests, a live cluster
 #   make test-quick        the same without machines
+#   make test-redfish      the Redfish client and the BMC emulator against programs that others wrote
 #   make bench             the figures, as ratios
 #   make down              takes the demo's machines away
 
@@ -13,7 +14,7 @@ SIZE ?= full
 INVENTORY := inventories/lab$(if $(filter small,$(SIZE)),-small).yaml
 PROGRAM := target/release/ra-deploy
 
-.PHONY: demo test test-quick test-live bench down setup build
+.PHONY: demo test test-quick test-redfish test-live bench down setup build
 
 demo: setup build
 	tests/demo $(PROGRAM) $(INVENTORY)
@@ -28,12 +29,15 @@ setup:
 build:
 	cargo build --release --locked
 
-test: setup test-quick test-live
+test: setup test-quick test-redfish test-live
 
 test-quick:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
+
+test-redfish: build
+	tests/redfish/run $(PROGRAM)
 
 test-live: build
 	tests/live $(PROGRAM)

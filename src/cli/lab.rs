@@ -38,7 +38,13 @@ enum Command {
         action: String,
     },
     /// Emulates the BMCs of a configuration file until it is stopped.
-    Bmc { configuration: PathBuf },
+    Bmc {
+        configuration: PathBuf,
+        /// Writes what each BMC was asked, and the sessions open on it, to a JSON file: at the
+        /// end, and at each SIGUSR1.
+        #[arg(long, value_name = "FILE")]
+        counts: Option<PathBuf>,
+    },
 }
 
 impl Lab {
@@ -52,7 +58,10 @@ impl Lab {
                 machine,
                 action,
             } => power(&folder, &machine, &action),
-            Command::Bmc { configuration } => emulate(&configuration),
+            Command::Bmc {
+                configuration,
+                counts,
+            } => emulate(&configuration, counts.as_deref()),
         }
     }
 }
@@ -214,7 +223,7 @@ fn power(folder: &Path, machine: &str, action: &str) -> anyhow::Result<i32> {
     })
 }
 
-fn emulate(configuration: &Path) -> anyhow::Result<i32> {
+fn emulate(configuration: &Path, counts: Option<&Path>) -> anyhow::Result<i32> {
     let configuration = bmc::EmulatorConfig::read(configuration)?;
     session::block(async {
         use tokio::signal::unix::{SignalKind, signal};
@@ -225,12 +234,27 @@ fn emulate(configuration: &Path) -> anyhow::Result<i32> {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        let running = bmc::serve(configuration, shutdown).await?;
+        let mut asked = signal(SignalKind::user_defined1()).context("no signals here")?;
+        let mut running = bmc::serve(configuration, shutdown).await?;
         for (name, address) in &running.addresses {
             say!("{name} https://{address}");
         }
         say!("fingerprint {}", running.fingerprint);
-        running.stopped().await;
-        Ok(exit::DONE)
+        loop {
+            let over = tokio::select! {
+                () = running.stopped() => true,
+                _ = asked.recv() => false,
+            };
+            if let Some(path) = counts {
+                // Renamed into its place: who waits for the file never reads half of it.
+                let beside = path.with_extension("new");
+                std::fs::write(&beside, serde_json::to_vec_pretty(&running.counts())?)
+                    .and_then(|()| std::fs::rename(&beside, path))
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
+            }
+            if over {
+                return Ok(exit::DONE);
+            }
+        }
     })
 }

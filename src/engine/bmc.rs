@@ -104,6 +104,10 @@ impl Contact {
 
     pub async fn act_bmc(&self, act: &BmcAct, task: &TaskName) -> Result<(), Failure> {
         let bmc = self.bmc().await?;
+        if matches!(act, BmcAct::Power(_)) {
+            self.switched
+                .store(true, std::sync::atomic::Ordering::Relaxed);
+        }
         let tell = |progress: redfish::Progress| {
             self.run.hub.tell(What::TaskProgress {
                 task: task.clone(),
@@ -113,6 +117,23 @@ impl Contact {
             });
         };
         bmc.act(act, &tell).await.map_err(|error| of_bmc(&error))
+    }
+
+    pub(super) fn has_switched_power(&self) -> bool {
+        self.switched.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) fn options(&self) -> &super::run::Options {
+        &self.run.options
+    }
+
+    pub(super) fn tell(&self, what: What) {
+        self.run.hub.tell(what);
+    }
+
+    /// What the BMC answers; nothing where it does not.
+    pub(super) async fn answer(&self, query: &BmcQuery) -> Option<serde_json::Value> {
+        self.bmc().await.ok()?.answer(query).await.ok()
     }
 
     /// The BMC's answers are asked anew from here on.

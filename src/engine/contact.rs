@@ -34,6 +34,8 @@ pub struct Contact {
     /// Traffic of links that were given up, as after a boot.
     past: std::sync::Mutex<Traffic>,
     leased: std::sync::atomic::AtomicBool,
+    /// Whether this run has ordered the server's power: a boot may be under way.
+    pub(super) switched: std::sync::atomic::AtomicBool,
 }
 
 /// Whether a host that does not answer is waited for.
@@ -55,6 +57,7 @@ impl Contact {
             without_bmc: std::sync::Mutex::default(),
             past: std::sync::Mutex::default(),
             leased: std::sync::atomic::AtomicBool::new(false),
+            switched: std::sync::atomic::AtomicBool::new(false),
         }
     }
 
@@ -243,6 +246,9 @@ impl Contact {
 
     /// Boots the host anew: proven by another boot id, asked through a new connection.
     pub async fn reboot(&self, task: &TaskName) -> Result<(), Failure> {
+        if !self.has_shell() && self.has_bmc() {
+            return self.reboot_by_bmc(task).await;
+        }
         const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
         let boot = crate::model::Text::new(BOOT);
         let before = self.value(&boot, Duration::from_secs(60)).await?;

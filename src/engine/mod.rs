@@ -2,6 +2,7 @@
 //! asks again. It never prints; whoever wants to know listens to its events.
 
 mod bmc;
+mod boot;
 mod contact;
 mod errand;
 mod failures;

@@ -210,6 +210,9 @@ impl Walker<'_> {
         // A boot that is under way may be the very one that this step would ask for.
         let boots_unseen = self.member.reach != Reach::Up
             && matches!(&self.member.built[index], Built::Ready(resource) if resource.boots());
+        if boots_unseen && !self.member.contact.has_shell() {
+            self.member.contact.boot_over().await;
+        }
         if boots_unseen || matches!(self.member.known[index].finding, Finding::Unknown(_)) {
             self.refresh(index).await?;
         }

@@ -1,8 +1,6 @@
-//! The Redfish client against the emulator in each of its profiles and faults, and against
-//! services that others wrote (those only when their address is given; see the scripts here).
+//! The Redfish client against the emulator in each of its profiles and faults. Against services
+//! that others wrote: `run` here.
 
 mod emulator;
 mod faults;
 mod profiles;
-mod service;
-mod wishes;

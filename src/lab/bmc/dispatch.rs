@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Content, Message, not_found, refuse};
+use super::count::UnderWay;
 use super::faults::FaultKind;
 use super::guards::{Drop, is_open};
 use super::machine::Bmc;
@@ -33,7 +34,15 @@ pub enum Ending {
 }
 
 impl Bmc {
+    fn count(&self, request: &Request) -> UnderWay<'_> {
+        let path = self.spelling(request.path.trim_end_matches('/'));
+        let sessions = &self.tree.anatomy.sessions;
+        let on_sessions = request.method != Method::GET && path.starts_with(sessions.as_str());
+        self.counter.begin(&request.method, on_sessions)
+    }
+
     pub async fn handle(self: &Arc<Self>, request: Request) -> Ending {
+        let _under_way = self.count(&request);
         let (delay, drop) = self.meet_faults();
         tokio::time::sleep(delay).await;
         if drop == Some(Drop::Before) {
@@ -244,6 +253,8 @@ impl Bmc {
             Ok(body) => body,
             Err(answer) => return answer,
         };
+        // What `If-Match` was compared with stays until this change is made.
+        let _turn = self.writing.lock().await;
         if let Some(answer) = self.check_precondition(request, path) {
             return answer;
         }
@@ -275,6 +286,7 @@ impl Bmc {
     }
 
     async fn delete(self: &Arc<Self>, request: &Request, path: &str) -> Answer {
+        let _turn = self.writing.lock().await;
         if let Some(answer) = self
             .check_precondition(request, path)
             .filter(|answer| answer.status == 412)

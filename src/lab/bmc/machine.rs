@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::certificate::Served;
 use super::config::BmcConfig;
+use super::count::{Counter, Counts};
 use super::error::BmcError;
 use super::faults::{FaultKind, Faults};
 use super::hooks::{HookValues, Lamp};
@@ -33,6 +34,9 @@ pub struct Bmc {
     pub cut: watch::Sender<u64>,
     /// Until when the BMC is away for its own restart.
     pub away: watch::Sender<Option<Instant>>,
+    pub counter: Counter,
+    /// Held from a change's precondition to its end.
+    pub writing: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -58,6 +62,12 @@ pub struct Inner {
 }
 
 impl Bmc {
+    pub fn counts(&self) -> Counts {
+        let inner = self.lock();
+        let own = inner.sessions.iter().filter(|one| !one.is_strange());
+        self.counter.read(own.count())
+    }
+
     pub fn new(
         config: BmcConfig,
         tree: Arc<Tree>,
@@ -89,6 +99,8 @@ impl Bmc {
             served: RwLock::new(None),
             cut: watch::Sender::new(0),
             away: watch::Sender::new(None),
+            counter: Counter::default(),
+            writing: tokio::sync::Mutex::default(),
             inner: Mutex::new(Inner {
                 state: loaded.unwrap_or_else(|| State::fresh(now)),
                 sessions,

@@ -24,7 +24,7 @@ mod boot;
 mod captured;
 mod certificate;
 mod config;
-mod dependency;
+mod count;
 mod dispatch;
 mod error;
 mod faults;
@@ -39,7 +39,6 @@ mod power;
 mod profile;
 mod query;
 mod registry;
-mod secure_boot;
 mod server;
 mod session;
 mod state;
@@ -61,6 +60,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use config::{BmcConfig, EmulatorConfig, MediaAccess, Seconds, Timing};
+pub use count::Counts;
 pub use error::BmcError;
 pub use faults::{Fault, FaultKind};
 pub use hooks::Hook;
@@ -77,13 +77,24 @@ pub struct Running {
     /// `sha256:` and the digest of the certificate in lower-case hex, for clients to pin.
     pub fingerprint: String,
     servers: Vec<JoinHandle<()>>,
+    bmcs: Vec<Arc<Bmc>>,
 }
 
 impl Running {
+    /// What each BMC was asked until now, and how many sessions are open on it, by its name.
+    pub fn counts(&self) -> BTreeMap<String, Counts> {
+        self.bmcs
+            .iter()
+            .map(|bmc| (bmc.config.name.clone(), bmc.counts()))
+            .collect()
+    }
+
     /// Waits until every BMC has stopped, after the shutdown given to [`serve`].
-    pub async fn stopped(self) {
-        for server in self.servers {
+    pub async fn stopped(&mut self) {
+        // One at a time and taken out when over: who stops waiting may begin again.
+        while let Some(server) = self.servers.last_mut() {
             let _ = server.await;
+            self.servers.pop();
         }
     }
 }
@@ -128,6 +139,7 @@ pub async fn serve(
         }
         started.push((bmc, listener));
     }
+    let bmcs = started.iter().map(|(bmc, _)| Arc::clone(bmc)).collect();
     let servers = started
         .into_iter()
         .map(|(bmc, listener)| {
@@ -143,6 +155,7 @@ pub async fn serve(
         addresses,
         fingerprint: served.fingerprint,
         servers,
+        bmcs,
     })
 }
 

@@ -21,6 +21,13 @@ pub struct Session {
     pub used: Instant,
 }
 
+impl Session {
+    /// Held by somebody of whom the emulator only pretends that there is one.
+    pub fn is_strange(&self) -> bool {
+        self.account.is_empty()
+    }
+}
+
 /// Who a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -90,7 +97,7 @@ impl Bmc {
             .unwrap_or(1800);
         // A stranger's session is kept alive by the stranger.
         inner.sessions.retain(|session| {
-            session.account.is_empty() || session.used.elapsed() < Duration::from_secs(timeout)
+            session.is_strange() || session.used.elapsed() < Duration::from_secs(timeout)
         });
     }
 

@@ -159,9 +159,6 @@ pub struct State {
     /// Certificate and key, in PEM, that took the place of the emulator's own.
     #[serde(default)]
     pub certificate: Option<(String, String)>,
-    /// A boot order that the next boot takes.
-    #[serde(default)]
-    pub boot_order: Option<Value>,
     /// The boot that the state hook named last.
     pub seen_boot: Option<String>,
 }
@@ -175,7 +172,8 @@ impl State {
             version: VERSION,
             power: Power::Off,
             stage: Stage::None,
-            last_reset: now,
+            // Long ago: a reset in this very second would look like none.
+            last_reset: now - jiff::SignedDuration::from_hours(1),
             last_bmc_reset: now,
             boots: 0,
             booted_from: "None".into(),
@@ -188,7 +186,6 @@ impl State {
             log: Vec::new(),
             certificate: None,
             staged_bios: None,
-            boot_order: None,
             seen_boot: None,
         }
     }

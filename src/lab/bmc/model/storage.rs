@@ -86,6 +86,11 @@ pub fn build(builder: &mut Builder, layout: &Layout) {
         "Volumes",
         &["1"],
     );
+    // Volumes are made and deleted at once here; Ironic's profile wants that said.
+    builder.document(&format!("{path}/Volumes"))["@Redfish.OperationApplyTimeSupport"] = json!({
+        "@odata.type": "#Settings.v1_3_3.OperationApplyTimeSupport",
+        "SupportedValues": ["Immediate"],
+    });
     builder.add(
         &format!("{path}/Volumes/1"),
         "Volume.v1_10_0",

@@ -69,7 +69,7 @@ impl Bench {
     /// Stops the emulator and starts it with the same state.
     pub async fn restart(mut self) -> Self {
         drop(self.stop.take());
-        if let Some(running) = self.running.take() {
+        if let Some(mut running) = self.running.take() {
             running.stopped().await;
         }
         Self::run(self.config.clone(), Arc::clone(&self.folder)).await
