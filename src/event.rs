@@ -119,6 +119,9 @@ pub enum What {
         changed: usize,
         unchanged: usize,
         skipped: usize,
+        /// Tasks that were not reached.
+        #[serde(default)]
+        left: usize,
         traffic: Traffic,
     },
     Checked(CheckResult),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
-use super::failures::{stopped, taken_by};
+use super::failures::{of_link, stopped, taken_by};
 use super::hub::failure;
 use super::run::Run;
 use super::stop::Will;
@@ -96,10 +96,9 @@ impl Contact {
         };
         // Waiting changes nothing on the host: the first wish to stop ends it.
         let link = tokio::select! {
-            link = open(&self.run.links, name, target, wait_until) => link.map_err(|error| {
-                let hint = error.hint();
-                failure(&error, Some(hint))
-            })?,
+            link = open(&self.run.links, name, target, wait_until) => {
+                link.map_err(|error| of_link(name, &error))?
+            }
             () = self.run.stop.reached(Will::Finish), if wait_until.is_some() => {
                 return Err(Failure {
                     message: format!("stopped while waiting for {name} to come up"),
@@ -116,9 +115,10 @@ impl Contact {
     /// Puts questions, those for the BMC and those for the shell side by side. Only a shell that
     /// cannot be had is an error; a BMC that fails gives failed answers.
     pub async fn ask(&self, queries: &[Query]) -> Result<Vec<(Query, Answer)>, Failure> {
+        // What several steps want to know is asked once.
+        let queries: std::collections::BTreeSet<Query> = queries.iter().cloned().collect();
         let (bmc, host): (Vec<Query>, Vec<Query>) = queries
-            .iter()
-            .cloned()
+            .into_iter()
             .partition(|query| query.place() == Place::Bmc);
         let (mut answers, shell) = tokio::join!(self.ask_bmc(&bmc), async {
             if host.is_empty() {
@@ -172,10 +172,9 @@ impl Contact {
                 .store(true, std::sync::atomic::Ordering::Relaxed);
         }
         let done = tokio::select! {
-            done = link.exec(exec, tell) => done.map_err(|error| {
-                let hint = error.hint();
-                failure(&error, Some(hint))
-            }),
+            done = link.exec(exec, tell) => {
+                done.map_err(|error| of_link(&self.host.name, &error))
+            }
             () = self.run.stop.reached(Will::Now) => Err(stopped()),
         };
         let done = match done {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::failures::of_act;
 use super::member::{Member, Reach};
 use super::stop::Will;
 use crate::event::{Failure, Outcome, TaskName, What};
@@ -102,13 +103,9 @@ impl Member {
             };
             let timeout = self.walk.steps[index].task.timeout;
             let failure = match self.contact.exec(&batch, timeout, Some(&task)).await {
-                Ok(reply) => reply.failure.map(|failed| Failure {
-                    message: format!("it ended with status {}", failed.status),
-                    command: Some(failed.shown),
-                    status: Some(failed.status),
-                    output: Some(self.run.site.vault.redact(&failed.output)),
-                    ..Failure::default()
-                }),
+                Ok(reply) => reply
+                    .failure
+                    .map(|failed| of_act(failed, &self.run.site.vault)),
                 Err(failure) => Some(failure),
             };
             let outcome = self.conclude(&task, started, failure);

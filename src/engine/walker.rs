@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contact::Patience;
-use super::failures::{remains, stopped, unreadable};
+use super::failures::{of_act, remains, stopped, unreadable};
 use super::fleet::Fleet;
 use super::gates::{Gates, Passage};
 use super::late;
@@ -59,6 +59,7 @@ pub(super) async fn walk(mut member: Member, fleet: Arc<Fleet>, gates: Arc<Gates
         changed: summary.changed,
         unchanged: summary.unchanged,
         skipped: summary.skipped,
+        left: summary.left,
         traffic: summary.traffic,
     });
     member
@@ -293,14 +294,7 @@ impl Walker<'_> {
             .exec(&batch, timeout, Some(&name))
             .await?;
         if let Some(failed) = reply.failure {
-            let vault = &self.member.run.site.vault;
-            return Err(Failure {
-                message: format!("its act ended with status {}", failed.status),
-                command: Some(failed.shown),
-                status: Some(failed.status),
-                output: Some(vault.redact(&failed.output)),
-                ..Failure::default()
-            });
+            return Err(of_act(failed, &self.member.run.site.vault));
         }
         self.member.answers.extend(reply.answers);
         if !bmc.is_empty() {

@@ -166,7 +166,8 @@ impl Account {
     /// Whether a task's failure was heard that the host's failure only repeats.
     pub fn has_failed_with(&self, host: &str, failure: &Failure) -> bool {
         let mut before = self.failures.iter().filter(|failed| failed.host == host);
-        before.any(|failed| failed.failure.message == failure.message)
+        // A host's failure is its task's, with the task's title before it.
+        before.any(|failed| failure.message.ends_with(&failed.failure.message))
     }
 
     /// Hosts that failed, each once.

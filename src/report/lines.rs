@@ -165,6 +165,7 @@ impl Lines {
                 changed,
                 unchanged,
                 skipped,
+                left,
                 ..
             } if more || *changed > 0 => {
                 let mut parts = vec![
@@ -177,10 +178,17 @@ impl Lines {
                 let time = account.seconds(host).map_or(String::new(), |seconds| {
                     format!(" in {}", duration(seconds))
                 });
+                let (word, tone) = match left {
+                    0 => ("done", Tone::Good),
+                    left => {
+                        parts.push(format!("{left} not reached"));
+                        ("stopped", Tone::Bad)
+                    }
+                };
                 (
                     host.as_str(),
-                    Tone::Good,
-                    format!("done{time}: {}", parts.join(", ")),
+                    tone,
+                    format!("{word}{time}: {}", parts.join(", ")),
                 )
             }
             What::Checked(result) if more => {

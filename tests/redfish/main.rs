@@ -4,4 +4,3 @@
 mod emulator;
 mod faults;
 mod profiles;
-mod wishes;

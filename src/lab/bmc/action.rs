@@ -162,7 +162,16 @@ impl Bmc {
             Err(answer) => return answer,
         };
         let mut inner = self.lock();
-        self.take_key_reset(&mut inner, resource, &kind)
+        if let Some(mut document) = self.stored(&inner, resource) {
+            let mode = if kind.starts_with("Delete") {
+                "SetupMode"
+            } else {
+                "UserMode"
+            };
+            document["SecureBootMode"] = json!(mode);
+            self.put(&mut inner, resource, document);
+        }
+        Answer::empty(204)
     }
 
     fn clear_log(&self, resource: &str) -> Answer {

@@ -11,6 +11,9 @@ use crate::model::shell::quote;
 
 const LEASE: &str = "/run/ra-deploy/lease";
 
+/// Not where the run has given the host back meanwhile.
+const KEEP: &str = "lease_read 2>/dev/null\n[ \"$until\" = 0 ] || lease_write\n";
+
 /// Takes or renews the lease, or stops the script and names the holder.
 pub(super) fn take(writer: &mut Writer, lease: &Lease) {
     writer.section(Section::Lease, &taking(lease, LEASE));
@@ -27,7 +30,7 @@ fn taking(lease: &Lease, path: &str) -> String {
          if [ \"$run\" != {run} ]; then\n\
          if lease_lives; then step=$process; else step=0; fi\n\
          if [ \"$step\" != 0 ] || [ \"${{until:-0}}\" -gt \"$(date +%s)\" ]; then\n\
-         printf '%s\\n' \"$until $step $holder\"; frame {STATUS_TAKEN}; exit {STATUS_TAKEN}\n\
+         printf '%s\\n' \"$until $step $run $holder\"; frame {STATUS_TAKEN}; exit {STATUS_TAKEN}\n\
          fi\n\
          fi\n\
          lease_write\n\
@@ -38,7 +41,7 @@ fn taking(lease: &Lease, path: &str) -> String {
 
 /// At the end of the acts: from here on the time counts, not the process.
 pub(super) fn keep(writer: &mut Writer) {
-    writer.text.push_str("lease_write\n");
+    writer.text.push_str(KEEP);
 }
 
 /// The text that a run sends while a host of its waits.
@@ -50,14 +53,20 @@ pub(super) fn renew(lease: &Lease) -> String {
     )
 }
 
-/// The text that gives the lease back, unless a step of the run still goes on there.
+/// The text that gives the lease back; to the end of a step that still goes on there, only that
+/// step holds the host.
 pub(super) fn release(lease: &Lease) -> String {
     releasing(lease, LEASE)
 }
 
 fn releasing(lease: &Lease, path: &str) -> String {
     format!(
-        "{}lease_read 2>/dev/null\nif [ \"$run\" = {} ] && ! lease_lives; then rm -f {path}; fi\n",
+        "{}lease_read 2>/dev/null\n\
+         if [ \"$run\" = {} ]; then\n\
+         if lease_lives; then\n\
+         printf '%s\\n' \"$run 0 $process $holder\" >{path}.$$ && mv -f {path}.$$ {path}\n\
+         else rm -f {path}; fi\n\
+         fi\n",
         functions(lease, path),
         quote(&lease.run)
     )
@@ -108,7 +117,7 @@ mod tests {
     /// A script like ours that holds the lease and has not ended.
     fn acting(run: &str, seconds: u64, path: &str) -> Child {
         let text = format!(
-            ": ra-deploy-start\nframe() {{ :; }}\n{}\necho held; read -r end; lease_write",
+            ": ra-deploy-start\nframe() {{ :; }}\n{}\necho held; read -r end; {KEEP}",
             taking(&lease(run, seconds), path)
         );
         let mut child = Command::new("sh")
@@ -131,7 +140,7 @@ mod tests {
         assert_eq!(takes("first", 600, &path).0, 0, "its own run renews it");
         let (status, said) = takes("second", 600, &path);
         assert_eq!(status, STATUS_TAKEN);
-        assert!(said.trim().ends_with(" 0 first@controller"), "{said}");
+        assert!(said.trim().ends_with(" 0 first first@controller"), "{said}");
         let gives = |run| {
             let text = releasing(&lease(run, 600), &path);
             let status = Command::new("sh").args(["-c", &text]).status();
@@ -148,10 +157,17 @@ mod tests {
     fn a_step_that_still_runs_holds_the_host_beyond_the_time() {
         let folder = tempfile::tempdir().expect("made");
         let path = folder.path().join("lease").display().to_string();
-        let mut first = acting("first", 0, &path);
+        let mut first = acting("first", 600, &path);
+        // Its operator hangs up while the step goes on.
+        let text = releasing(&lease("first", 600), &path);
+        let status = Command::new("sh").args(["-c", &text]).status();
+        assert!(status.expect("sh starts").success());
         let (status, said) = takes("second", 600, &path);
         assert_eq!(status, STATUS_TAKEN);
-        assert!(said.contains(&format!(" {} first@", first.id())), "{said}");
+        assert!(
+            said.contains(&format!("0 {} first first@", first.id())),
+            "{said}"
+        );
         drop(first.stdin.take());
         first.wait().expect("ends");
         assert_eq!(takes("second", 600, &path).0, 0);

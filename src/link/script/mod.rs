@@ -112,7 +112,12 @@ pub fn compile(batch: &Batch, around: &Around<'_>) -> Result<Script, CompileErro
     if around.lease.is_some() {
         lease::keep(&mut writer);
     }
-    ask::write(&mut writer, &batch.queries);
+    // Whatever is asked twice is answered once: the answers of one program are told apart by what
+    // they are about.
+    let mut queries = batch.queries.clone();
+    queries.sort();
+    queries.dedup();
+    ask::write(&mut writer, &queries);
     Ok(writer.finish())
 }
 

@@ -19,7 +19,7 @@ pub struct Reply {
     /// How many acts were done.
     pub acted: usize,
     pub failure: Option<ActFailure>,
-    /// Another run holds the host: until when (seconds since the epoch) and who.
+    /// Another run holds the host: until when, its step's process or 0, its name, who.
     pub taken: Option<String>,
     /// What was printed outside any frame: the shell's own complaints.
     pub stray: String,

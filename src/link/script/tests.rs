@@ -67,8 +67,16 @@ fn reads_files_of_every_sort() {
             queries.push(Query::Content(path(name)));
         }
     }
+    // Several steps may want to know the same.
+    queries.extend(queries.clone());
     let answers = ask(queries);
     assert_eq!(answers.content(&path("plain")), Ok(Some("one\ntwo")));
+    assert_eq!(
+        answers.digest(&path("ended")),
+        Ok(Some(
+            "e1fab8e3a85da76b442cce547fcdbc42f8f05f876486db2a0c48a3b2f20bf62d"
+        ))
+    );
     assert_eq!(answers.content(&path("ended")), Ok(Some("one\n\n")));
     assert_eq!(answers.content(&path("empty")), Ok(Some("")));
     assert_eq!(answers.content(&path("none")), Ok(None));
