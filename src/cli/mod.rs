@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod apply;
 mod bmc;
+mod bundle;
 mod check;
 mod completions;
 pub mod exit;
@@ -18,6 +19,7 @@ mod lab;
 mod media;
 mod plan;
 mod power;
+mod render;
 mod reset;
 mod schema;
 mod session;
@@ -131,6 +133,10 @@ enum Command {
     Lab(lab::Lab),
     /// Takes Kubernetes off the hosts again.
     Reset(reset::Reset),
+    /// Packs what the hosts get into a folder, for sites without a network.
+    Bundle(bundle::Bundle),
+    /// Prints a role's template as it reads on a host.
+    Render(render::Render),
     /// JSON Schema of the inventory, profile and role files, for editors.
     Schema(schema::Schema),
     /// Shell completions.
@@ -169,6 +175,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Media(command) => command.run(common),
         Command::Lab(command) => command.run(common),
         Command::Reset(command) => command.run(common),
+        Command::Bundle(command) => command.run(common),
+        Command::Render(command) => command.run(common),
         Command::Schema(command) => command.run(common),
         Command::Completions(command) => command.run(common),
     }

@@ -148,7 +148,7 @@ impl Session {
         chosen: &Chosen,
         common: &Common,
     ) -> anyhow::Result<Result<Self, i32>> {
-        Self::open_for(command, chosen, common, plan::compose)
+        Self::open_for(command, chosen, common, Secrets::Read, plan::compose)
     }
 
     /// The same for what an operator's command does, instead of the profile's roles.
@@ -160,18 +160,35 @@ impl Session {
         chosen: &Chosen,
         common: &Common,
     ) -> anyhow::Result<Result<Self, i32>> {
-        Self::open_for(errand.name, chosen, common, |site, choice| {
-            plan::errand(site, choice, errand)
-        })
+        Self::open_for(
+            errand.name,
+            chosen,
+            common,
+            Secrets::Read,
+            |site, choice| plan::errand(site, choice, errand),
+        )
+    }
+
+    /// A run that touches no machine, and needs no secret of the inventory.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_at_home(
+        command: &'static str,
+        chosen: &Chosen,
+        common: &Common,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        Self::open_for(command, chosen, common, Secrets::Leave, plan::compose)
     }
 
     fn open_for(
         command: &'static str,
         chosen: &Chosen,
         common: &Common,
+        secrets: Secrets,
         compose: impl FnOnce(&Site, &Choice) -> Vec<Walk>,
     ) -> anyhow::Result<Result<Self, i32>> {
-        let site = match load(&chosen.inventory, common, Secrets::Read) {
+        let site = match load(&chosen.inventory, common, secrets) {
             Ok(site) => Arc::new(site),
             Err(code) => return Ok(Err(code)),
         };
@@ -270,7 +287,7 @@ impl Session {
             return Ok(Some(code));
         }
         if let Err(failure) = self.fleet.prepare().await {
-            self.stopped = Some(failure);
+            self.stopped_by(failure);
             return Ok(Some(exit::RUN_FAILED));
         }
         self.fleet.apply().await;
@@ -299,6 +316,11 @@ impl Session {
         }
         self.stop_for("it was not agreed to", &[]);
         Ok(Some(exit::DONE))
+    }
+
+    /// The same with a whole failure.
+    pub fn stopped_by(&mut self, failure: Failure) {
+        self.stopped = Some(failure);
     }
 
     /// Notes why the run ends before it changes anything; told with the summary.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Hint;
-use crate::artifact::{ArtifactError, Catalogue, Sources, Store, bundle_folder, cache_folder};
+use crate::artifact::{
+    ArtifactError, Catalogue, Progress, Sources, Store, bundle_folder, cache_folder,
+};
 use crate::check;
 use crate::config::{KindShape, Options, Secrets};
 use crate::engine::{Pending, Supply, failure};
@@ -74,13 +76,61 @@ fn in_catalogue(error: ArtifactError) -> anyhow::Error {
 /// The store that runs take artifacts from.
 pub fn open() -> anyhow::Result<Arc<dyn Supply>> {
     let catalogue = Catalogue::from_environment().map_err(in_catalogue)?;
-    let store =
-        Store::new(cache_folder(), Sources::from_environment()?).with_bundle(bundle_folder());
+    let store = Store::new(cache_folder(), Sources::from_environment()?).with_bundle(bundle()?);
     Ok(Arc::new(Shelf {
         catalogue,
         store,
         identities: Mutex::default(),
     }))
+}
+
+/// The bundle that the environment names. One that is not there would be found out only by a
+/// build that nobody wanted.
+fn bundle() -> anyhow::Result<Option<PathBuf>> {
+    match bundle_folder() {
+        Some(folder) if !folder.join("index").is_dir() => Err(anyhow::anyhow!(
+            "RA_DEPLOY_BUNDLE names {}, which is no bundle",
+            folder.display()
+        )
+        .context(Hint(
+            "`ra-deploy bundle INVENTORY --out FOLDER` packs one where there is a network"
+                .to_owned(),
+        ))),
+        folder => Ok(folder),
+    }
+}
+
+/// Copies artifacts to a bundle, made first where they are not ready; gives its bytes.
+///
+/// # Errors
+/// One of them cannot be made, or the folder not be written.
+pub fn pack(
+    names: &[String],
+    folder: PathBuf,
+    tell: &(dyn Fn(Preparation) + Sync),
+) -> Result<u64, Failure> {
+    let in_words = |error: ArtifactError| {
+        let hint = error.hint();
+        failure(&error, Some(hint))
+    };
+    let catalogue = Catalogue::from_environment().map_err(in_words)?;
+    let sources = Sources::from_environment().map_err(in_words)?;
+    let store = Store::new(cache_folder(), sources).with_bundle(bundle_folder());
+    store
+        .pack_bundle(&catalogue, names, folder, &|progress, left| {
+            tell(preparation(progress, left));
+        })
+        .map_err(in_words)
+}
+
+fn preparation(progress: Progress, left: usize) -> Preparation {
+    Preparation {
+        subject: progress.subject,
+        state: progress.state,
+        done: progress.done,
+        total: progress.total,
+        left,
+    }
 }
 
 struct Shelf {
@@ -116,13 +166,7 @@ impl Supply for Shelf {
             let made = tokio::task::block_in_place(|| {
                 self.store
                     .ensure_all(&self.catalogue, names, &|progress, left| {
-                        tell(Preparation {
-                            subject: progress.subject,
-                            state: progress.state,
-                            done: progress.done,
-                            total: progress.total,
-                            left,
-                        });
+                        tell(preparation(progress, left));
                     })
             });
             made.map(drop).map_err(|error| {
