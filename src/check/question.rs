@@ -45,6 +45,8 @@ fn bmc(written: &str) -> BmcQuery {
         "system-state" => BmcQuery::System,
         "bios" => BmcQuery::Bios,
         "bios-registry" => BmcQuery::BiosRegistry,
+        "secure-boot" => BmcQuery::SecureBoot,
+        "boot-order" => BmcQuery::BootOrder,
         "hardware" => BmcQuery::Hardware,
         path => BmcQuery::Documents(LinkPath(path.to_owned())),
     }

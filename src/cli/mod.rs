@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod apply;
+mod bios;
 mod bmc;
 mod bundle;
 mod check;
@@ -125,6 +126,8 @@ enum Command {
     Status(status::Status),
     /// BMCs themselves: trust, logs, jobs, restart.
     Bmc(bmc::Bmc),
+    /// BIOS attributes: snapshots, differences, and setting them back.
+    Bios(bios::Bios),
     /// Switches servers on and off through their BMCs.
     Power(power::Power),
     /// Virtual drives: which image is in, put one in, take it out.
@@ -171,6 +174,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Verify(command) => command.run(common),
         Command::Status(command) => command.run(common),
         Command::Bmc(command) => command.run(common),
+        Command::Bios(command) => command.run(common),
         Command::Power(command) => command.run(common),
         Command::Media(command) => command.run(common),
         Command::Lab(command) => command.run(common),

@@ -181,6 +181,21 @@ impl Session {
         Self::open_for(command, chosen, common, Secrets::Leave, plan::compose)
     }
 
+    /// The same where each host, by its name, has tasks of its own.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_errand_for(
+        name: &'static str,
+        chosen: &Chosen,
+        common: &Common,
+        tasks: &dyn Fn(&str) -> Vec<(&'static str, serde_json::Value)>,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        Self::open_for(name, chosen, common, |site, choice| {
+            plan::errands(site, choice, name, tasks)
+        })
+    }
+
     fn open_for(
         command: &'static str,
         chosen: &Chosen,

@@ -107,7 +107,7 @@ pub struct QuestionFile {
     /// A script run in a short-lived pod.
     pub pod: Option<PodFile>,
     /// Links of the BMC, such as `system/Bios` or `manager/VirtualMedia/*`, or a composed state:
-    /// `system-state`, `bios`, `bios-registry`, `hardware`.
+    /// `system-state`, `bios`, `bios-registry`, `secure-boot`, `boot-order`, `hardware`.
     pub bmc: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::convert::{from_template, to_template};
 use super::words::Network;
+use crate::model::bmc::{BiosState, intents};
 use crate::model::{Text, shell};
 
 pub(super) fn install(environment: &mut Environment<'static>) {
@@ -26,6 +27,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("nth_address", nth_address);
     environment.add_filter("minor", minor);
     environment.add_filter("quantity", quantity);
+    environment.add_filter("unmet_intents", unmet_intents);
     environment.add_test("at_least", at_least);
     environment.add_test("within", within);
     environment.set_unknown_method_callback(method);
@@ -43,6 +45,25 @@ fn open(text: &str, filter: &str) -> Result<(), Error> {
         ))),
         None => Ok(()),
     }
+}
+
+/// What of the wished BIOS intents a BIOS's attributes (the answer to `bmc: bios`) do not have.
+fn unmet_intents(state: &Value, wishes: &Value) -> Result<Vec<String>, Error> {
+    let state: BiosState = serde_json::from_value(from_template(state)?)
+        .map_err(|error| wrong(format!("no BIOS attributes: {error}")))?;
+    let wishes = match from_template(wishes)? {
+        serde_json::Value::Object(map) => map,
+        _ => return Err(wrong("the intents are no map".to_owned())),
+    };
+    let wishes = wishes.iter().map(|(name, value)| {
+        let word = match value {
+            serde_json::Value::Bool(true) => "on".to_owned(),
+            serde_json::Value::Bool(false) => "off".to_owned(),
+            other => intents::spelt(other),
+        };
+        (name.clone(), word)
+    });
+    Ok(intents::unmet(&state, &wishes.collect()))
 }
 
 /// A value as YAML, without a newline at its end.

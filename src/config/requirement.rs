@@ -242,7 +242,14 @@ impl<'a> Row<'a> {
         }
         if let Some(path) = &question.bmc {
             let starts = ["root", "system", "manager", "chassis"];
-            let states = ["system-state", "bios", "bios-registry", "hardware"];
+            let states = [
+                "system-state",
+                "bios",
+                "bios-registry",
+                "secure-boot",
+                "boot-order",
+                "hardware",
+            ];
             let first = path.split('/').next().unwrap_or_default();
             let known = starts.contains(&first) || states.contains(&path.as_str());
             if !known && !first.contains("{{") {

@@ -101,6 +101,19 @@ async fn queued_job(survey: &Survey<'_>, bios: &Bios) -> Option<Arc<Document>> {
     })
 }
 
+/// A queued BIOS job that holds something else than attributes, such as a boot order: iDRAC shows
+/// it nowhere else.
+pub(super) async fn job_without_attributes(survey: &Survey<'_>) -> Option<String> {
+    survey.system().await.ok()?.at("/Oem/Dell")?;
+    let bios = read(survey).await.ok()?;
+    quirks::job_queue(bios.settings.as_deref()?)?;
+    if !pending(&bios).is_empty() {
+        return None;
+    }
+    let job = queued_job(survey, &bios).await?;
+    Some(job.text("Id").unwrap_or_else(|| task::name(&job.path)))
+}
+
 /// Stages attributes for the next boot, and proves it by reading them back.
 pub(super) async fn stage(
     survey: &Survey<'_>,

@@ -7,7 +7,9 @@
 //! stands in `quirks`, each with its source.
 
 mod bios;
+mod bios_boot;
 mod boot;
+mod boot_order;
 mod certificate;
 mod document;
 mod error;
@@ -24,6 +26,7 @@ mod power;
 mod quirks;
 mod registry;
 mod retry;
+mod secure_boot;
 mod serve;
 mod session;
 mod survey;
@@ -120,6 +123,8 @@ impl Bmc {
             BmcQuery::Bios => bios::state(&survey).await.map(json),
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
             BmcQuery::Media => media::state(&survey).await.map(json),
+            BmcQuery::SecureBoot => secure_boot::state(&survey).await.map(json),
+            BmcQuery::BootOrder => boot_order::state(&survey).await.map(json),
             BmcQuery::Hardware => hardware::read(&survey).await,
             BmcQuery::Logs => Ok(json(logs::read(&survey).await?)),
             BmcQuery::Jobs => Ok(json(jobs::read(&survey).await?)),
@@ -145,6 +150,7 @@ impl Bmc {
                 BmcAct::StageBios { attributes } => {
                     bios::stage(&survey, attributes, progress).await
                 }
+                BmcAct::BootForBios => bios_boot::boot(&survey, progress).await,
                 BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
                 BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
@@ -152,6 +158,8 @@ impl Bmc {
                 BmcAct::ClearLogs => logs::clear(&survey, progress).await,
                 BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
                 BmcAct::ResetBmc => manager::reset(&survey, progress).await,
+                BmcAct::SetSecureBoot(wish) => secure_boot::set(&survey, wish).await,
+                BmcAct::SetBootOrder { order } => boot_order::set(&survey, order, progress).await,
             };
             *cache = Cache::default();
             match outcome {

@@ -14,7 +14,9 @@ use super::document::{Document, link, real, text, truth, whole};
 use super::error::Error;
 use super::links::tidy;
 use super::survey::Survey;
-use crate::model::bmc::{BiosAttribute, BiosRegistry};
+use crate::model::bmc::{
+    BiosAttribute, BiosDependency, BiosRegistry, BiosTerm, Condition, DependentProperty, Joined,
+};
 
 /// The registry's body, or why there is none.
 pub(super) async fn find(
@@ -175,6 +177,7 @@ pub(super) async fn read(survey: &Survey<'_>) -> Result<BiosRegistry, Error> {
         Err(reason) => {
             return Ok(BiosRegistry {
                 attributes: BTreeMap::new(),
+                dependencies: Vec::new(),
                 absent: Some(reason),
             });
         }
@@ -188,9 +191,61 @@ pub(super) async fn read(survey: &Survey<'_>) -> Result<BiosRegistry, Error> {
         .iter()
         .filter_map(|entry| Some((text(entry, "AttributeName")?, attribute(entry))))
         .collect();
+    let dependencies = document
+        .at("/RegistryEntries/Dependencies")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(dependency)
+        .collect();
     Ok(BiosRegistry {
         attributes,
+        dependencies,
         absent: None,
+    })
+}
+
+/// None for one that hangs on something else than values, or concerns what is only shown.
+fn dependency(entry: &Value) -> Option<BiosDependency> {
+    let inner = entry.get("Dependency")?;
+    let property = match text(inner, "MapToProperty")?.as_str() {
+        "ReadOnly" => DependentProperty::ReadOnly,
+        "Hidden" => DependentProperty::Hidden,
+        "CurrentValue" => DependentProperty::CurrentValue,
+        "LowerBound" => DependentProperty::LowerBound,
+        "UpperBound" => DependentProperty::UpperBound,
+        _ => return None,
+    };
+    let terms: Option<Vec<BiosTerm>> = inner.get("MapFrom")?.as_array()?.iter().map(term).collect();
+    Some(BiosDependency {
+        attribute: text(inner, "MapToAttribute").or_else(|| text(entry, "DependencyFor"))?,
+        property,
+        value: inner.get("MapToValue")?.clone(),
+        terms: terms.filter(|terms| !terms.is_empty())?,
+    })
+}
+
+fn term(entry: &Value) -> Option<BiosTerm> {
+    if text(entry, "MapFromProperty").is_some_and(|property| property != "CurrentValue") {
+        return None;
+    }
+    let condition = match text(entry, "MapFromCondition").as_deref() {
+        Some("EQU") | None => Condition::Equal,
+        Some("NEQ") => Condition::NotEqual,
+        Some("GTR") => Condition::Greater,
+        Some("GEQ") => Condition::GreaterOrEqual,
+        Some("LSS") => Condition::Less,
+        Some("LEQ") => Condition::LessOrEqual,
+        Some(_) => return None,
+    };
+    Some(BiosTerm {
+        attribute: text(entry, "MapFromAttribute")?,
+        condition,
+        value: entry.get("MapFromValue")?.clone(),
+        joined: match text(entry, "MapTerms").as_deref() {
+            Some("AND") => Joined::And,
+            _ => Joined::Or,
+        },
     })
 }
 

@@ -14,6 +14,7 @@ use crate::probe::Probe;
 pub mod archive;
 pub mod bios;
 pub mod boot;
+pub mod boot_order;
 pub mod command;
 mod diff;
 pub mod directory;
@@ -28,6 +29,7 @@ pub mod mount;
 pub mod package;
 pub mod power;
 pub mod reboot;
+pub mod secure_boot;
 pub mod service;
 pub mod swap;
 pub mod sysctl;
@@ -214,6 +216,8 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<power::Power>(),
     KindEntry::of::<boot::Boot>(),
     KindEntry::of::<virtual_media::VirtualMedia>(),
+    KindEntry::of::<boot_order::BootOrder>(),
+    KindEntry::of::<secure_boot::SecureBoot>(),
 ];
 
 /// The kind of that name.

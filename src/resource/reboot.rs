@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::service::is_newer;
 use super::{Fault, Kind, Resource, Surroundings};
-use crate::model::bmc::BiosState;
+use crate::model::bmc::{BiosState, BootOrderState, SecureBootState};
 use crate::model::query::FileState;
 use crate::model::{Action, Answers, BmcQuery, Change, Difference, Query, Unread};
 use crate::probe::Probe;
@@ -19,12 +19,18 @@ pub struct Parameters {
     watch: Vec<String>,
     /// `false`: BIOS settings that pend are left to a later boot.
     bios: Option<bool>,
+    /// Whether a switch of secure boot that waits for a boot means one.
+    secure_boot: bool,
+    /// Whether a boot order that waits for a boot means one.
+    boot_order: bool,
 }
 
 #[derive(Debug)]
 pub struct Reboot {
     watch: Vec<String>,
     bios: bool,
+    secure_boot: bool,
+    boot_order: bool,
 }
 
 impl Kind for Reboot {
@@ -39,6 +45,8 @@ impl Kind for Reboot {
         Ok(Self {
             watch: parameters.watch,
             bios: parameters.bios.unwrap_or(true) && around.has_bmc(),
+            secure_boot: parameters.secure_boot && around.has_bmc(),
+            boot_order: parameters.boot_order && around.has_bmc(),
         })
     }
 }
@@ -55,6 +63,12 @@ impl Probe for Reboot {
         queries.extend(self.watch.iter().cloned().map(Query::File));
         if self.bios {
             queries.push(Query::Bmc(BmcQuery::Bios));
+        }
+        if self.secure_boot {
+            queries.push(Query::Bmc(BmcQuery::SecureBoot));
+        }
+        if self.boot_order {
+            queries.push(Query::Bmc(BmcQuery::BootOrder));
         }
         queries
     }
@@ -84,6 +98,20 @@ impl Probe for Reboot {
                 differences.push(Difference::Note(format!(
                     "the BMC's job {job} waits for it"
                 )));
+            }
+        }
+        if self.secure_boot {
+            let state: SecureBootState = answers.bmc_state(&BmcQuery::SecureBoot)?;
+            // In setup mode the switch waits for keys, not for a boot.
+            let waits = state.runs().zip(state.enabled);
+            if waits.is_some_and(|(now, next)| now != next) && state.has_keys() != Some(false) {
+                differences.push(Difference::Note("secure boot waits for it".to_owned()));
+            }
+        }
+        if self.boot_order {
+            let state: BootOrderState = answers.bmc_state(&BmcQuery::BootOrder)?;
+            if state.pending.is_some() || state.job.is_some() {
+                differences.push(Difference::Note("the boot order waits for it".to_owned()));
             }
         }
         Ok(Change::from(differences, vec![Action::Reboot]))

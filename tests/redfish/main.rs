@@ -4,3 +4,4 @@
 mod emulator;
 mod faults;
 mod profiles;
+mod wishes;

@@ -79,7 +79,7 @@ pub async fn applied(bmc: &Bmc, name: &str, value: &Value) {
 }
 
 /// The boot under way has ended: what is staged earlier may be applied by it.
-async fn up(bmc: &Bmc) {
+pub async fn up(bmc: &Bmc) {
     for _ in 0..100 {
         bmc.forget().await;
         let system: SystemState = ask(bmc, BmcQuery::System).await;

@@ -162,16 +162,7 @@ impl Bmc {
             Err(answer) => return answer,
         };
         let mut inner = self.lock();
-        if let Some(mut document) = self.stored(&inner, resource) {
-            let mode = if kind.starts_with("Delete") {
-                "SetupMode"
-            } else {
-                "UserMode"
-            };
-            document["SecureBootMode"] = json!(mode);
-            self.put(&mut inner, resource, document);
-        }
-        Answer::empty(204)
+        self.take_key_reset(&mut inner, resource, &kind)
     }
 
     fn clear_log(&self, resource: &str) -> Answer {

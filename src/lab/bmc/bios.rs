@@ -105,9 +105,12 @@ impl Bmc {
         }
         let table = self.tree.bios_table();
         let current = self.current_attributes(inner);
+        let mut then = current.clone();
+        then.extend(inner.state.pending.clone());
+        then.extend(wanted.iter().map(|row| (row.0.clone(), row.1.clone())));
         let mut messages = Vec::new();
         for (name, value) in wanted {
-            let mut objection = table.objection(name, value);
+            let mut objection = table.objection_among(name, value, &current, &then);
             if table.is_empty() && !current.contains_key(name) {
                 objection = Some(Objection::Unknown);
             }
@@ -325,11 +328,14 @@ impl Bmc {
         }
         let pending = std::mem::take(&mut inner.state.pending);
         inner.state.armed = false;
+        let mut values = self.current_attributes(inner);
+        values.extend(pending.clone());
+        let follow = self.tree.bios_table().consequences(&pending, &values);
         for path in &self.tree.anatomy.bios {
             let Some(mut bios) = self.stored(inner, path) else {
                 continue;
             };
-            for (name, value) in &pending {
+            for (name, value) in pending.iter().chain(&follow) {
                 bios["Attributes"][name] = value.clone();
             }
             inner.state.documents.insert(path.clone(), Some(bios));
@@ -346,6 +352,7 @@ impl Bmc {
                 "The BIOS settings were applied.",
             );
         }
+        self.follow_secure_boot(inner, &pending);
         if !pending.is_empty() {
             inner.state.note(
                 "OK",

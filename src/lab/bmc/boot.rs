@@ -55,6 +55,16 @@ impl Bmc {
                 change["BootSourceOverrideEnabled"] = json!("Disabled");
             }
         }
+        // What the settings resource takes of the order, the system has after a boot.
+        if self.tree.anatomy.system_settings.as_deref() == Some(place)
+            && let Some(order) = change.get("BootOrder").cloned()
+        {
+            self.mirror_boot(inner, &json!({"BootOrder": order}));
+            inner.state.boot_order = Some(order);
+            if let Some(fields) = change.as_object_mut() {
+                fields.shift_remove("BootOrder");
+            }
+        }
         merge(&mut system["Boot"], &change);
         self.put(inner, &path, system);
         self.mirror_boot(inner, &change);

@@ -227,7 +227,8 @@ impl Bmc {
         let stepped = self.step(number, |inner| {
             self.apply_bios(inner);
             self.apply_bios_firmware(inner);
-            self.apply_at_boot(inner);
+            self.boot_securely(inner);
+            self.take_boot_order(inner);
             boot = self.take_boot_target(inner);
             image = self.boot_image(inner, &boot);
         });
@@ -317,28 +318,6 @@ impl Bmc {
             tokio::time::sleep(timing.state_poll.duration()).await;
         }
         false
-    }
-
-    /// Secure boot takes effect at a boot.
-    fn apply_at_boot(&self, inner: &mut Inner) {
-        let path = self
-            .stored(inner, &self.tree.anatomy.system)
-            .and_then(|system| super::tree::link(&system, "SecureBoot").map(str::to_owned));
-        let Some(path) = path else { return };
-        let Some(mut secure) = self.stored(inner, &path) else {
-            return;
-        };
-        let wanted = if secure["SecureBootEnable"] == Value::Bool(true) {
-            "Enabled"
-        } else {
-            "Disabled"
-        };
-        if secure["SecureBootCurrentBoot"].as_str() != Some(wanted)
-            && secure.get("SecureBootEnable").is_some()
-        {
-            secure["SecureBootCurrentBoot"] = Value::String(wanted.into());
-            self.put(inner, &path, secure);
-        }
     }
 }
 

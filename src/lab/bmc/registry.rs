@@ -1,15 +1,17 @@
 //! The BIOS attribute registry, reduced to what a change is checked against.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use super::dependency::Dependency;
 use super::tree::Tree;
 
 #[derive(Debug, Clone, Default)]
 pub struct BiosTable {
     /// Empty where the tree has no registry: then every value is taken.
     attributes: HashMap<String, Attribute>,
+    dependencies: Vec<Dependency>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -50,7 +52,71 @@ impl BiosTable {
                 Some((name, Attribute::read(entry)))
             })
             .collect();
-        Self { attributes }
+        let dependencies = registry
+            .as_ref()
+            .and_then(|registry| {
+                registry
+                    .pointer("/RegistryEntries/Dependencies")?
+                    .as_array()
+            })
+            .into_iter()
+            .flatten()
+            .filter_map(Dependency::read)
+            .collect();
+        Self {
+            attributes,
+            dependencies,
+        }
+    }
+
+    /// The objection to a value that comes with others: `now` is in force, `then` would be.
+    pub fn objection_among(
+        &self,
+        name: &str,
+        value: &Value,
+        now: &BTreeMap<String, Value>,
+        then: &BTreeMap<String, Value>,
+    ) -> Option<Objection> {
+        let Some(attribute) = self.attributes.get(name) else {
+            return self.objection(name, value);
+        };
+        let locks = |values: &BTreeMap<String, Value>| {
+            let mut rows = self.dependencies.iter();
+            rows.any(|row| {
+                row.attribute == name
+                    && row.property == "ReadOnly"
+                    && row.value == Value::Bool(true)
+                    && row.holds(values)
+            })
+        };
+        // A recorded registry shows as read-only what was so at that time.
+        let read_only = (attribute.read_only && !locks(now)) || locks(then);
+        if read_only {
+            return Some(Objection::ReadOnly);
+        }
+        Attribute {
+            read_only: false,
+            ..attribute.clone()
+        }
+        .objection(value)
+    }
+
+    /// What a boot sets along with the attributes that it changes.
+    pub fn consequences(
+        &self,
+        changed: &BTreeMap<String, Value>,
+        values: &BTreeMap<String, Value>,
+    ) -> BTreeMap<String, Value> {
+        let names: BTreeSet<&String> = changed.keys().collect();
+        let rows = self.dependencies.iter().filter(|row| {
+            row.property == "CurrentValue"
+                && values.contains_key(&row.attribute)
+                && !changed.contains_key(&row.attribute)
+                && row.hangs_on(&names)
+                && row.holds(values)
+        });
+        rows.map(|row| (row.attribute.clone(), row.value.clone()))
+            .collect()
     }
 
     pub fn is_empty(&self) -> bool {

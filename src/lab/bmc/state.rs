@@ -159,6 +159,9 @@ pub struct State {
     /// Certificate and key, in PEM, that took the place of the emulator's own.
     #[serde(default)]
     pub certificate: Option<(String, String)>,
+    /// A boot order that the next boot takes.
+    #[serde(default)]
+    pub boot_order: Option<Value>,
     /// The boot that the state hook named last.
     pub seen_boot: Option<String>,
 }
@@ -186,6 +189,7 @@ impl State {
             log: Vec::new(),
             certificate: None,
             staged_bios: None,
+            boot_order: None,
             seen_boot: None,
         }
     }

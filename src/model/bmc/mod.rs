@@ -16,6 +16,14 @@ use serde_json::Value;
 mod media;
 
 pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image, unescaped};
+pub mod bios;
+mod boot_order;
+pub mod intents;
+mod secure_boot;
+
+pub use bios::{BiosDependency, BiosTerm, Condition, DependentProperty, Joined};
+pub use boot_order::{BootClass, BootOption, BootOrderState};
+pub use secure_boot::{SecureBootKeys, SecureBootState, SecureBootWish};
 
 /// A document found by following links, never by building an address from an identifier.
 ///
@@ -45,6 +53,10 @@ pub enum BmcQuery {
     BiosRegistry,
     /// [`MediaState`]
     Media,
+    /// [`SecureBootState`]
+    SecureBoot,
+    /// [`BootOrderState`]
+    BootOrder,
     /// `{summary, unreadable}`: the hardware in one flat object, and a list of `{uri, reason}` of
     /// what could not be read.
     Hardware,
@@ -104,6 +116,9 @@ pub struct BiosState {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BiosRegistry {
     pub attributes: BTreeMap<String, BiosAttribute>,
+    /// In the registry's order: where several hold, the last counts.
+    #[serde(default)]
+    pub dependencies: Vec<BiosDependency>,
     /// Why there is none, when the BMC publishes none that could be read.
     pub absent: Option<String>,
 }
@@ -130,6 +145,8 @@ pub enum BmcAct {
     StageBios {
         attributes: BTreeMap<String, Value>,
     },
+    /// Boots the server where BIOS attributes wait for it, and waits until they are in force.
+    BootForBios,
     /// Brings the power to a state: proven by `PowerState`, and for `On` by the boot's progress
     /// where the BMC tells it.
     Power(PowerGoal),
@@ -147,6 +164,12 @@ pub enum BmcAct {
     },
     /// Restarts the BMC, not the server.
     ResetBmc,
+    /// Switches secure boot for the next boot, and resets its keys.
+    SetSecureBoot(SecureBootWish),
+    /// References of boot options, the first first.
+    SetBootOrder {
+        order: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -12,6 +12,23 @@ struct AttributeFile {
     #[serde(default)]
     registry: Option<String>,
     attributes: Vec<Row>,
+    /// Attributes that hang on others.
+    #[serde(default)]
+    dependencies: Vec<Hanging>,
+}
+
+/// While `when` is one of `is` (or is not `is-not`), `property` of `to` is `value`.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Hanging {
+    to: String,
+    property: String,
+    value: Value,
+    when: String,
+    #[serde(default)]
+    is: Vec<String>,
+    #[serde(default)]
+    is_not: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +136,33 @@ fn registry(file: &AttributeFile, layout: &Layout, name: &str) -> Value {
         "RegistryEntries": {
             "Attributes": file.attributes.iter().map(entry).collect::<Vec<_>>(),
             "Menus": [{"MenuName": "Setup", "DisplayName": "Setup", "DisplayOrder": 1, "MenuPath": "./", "ReadOnly": false, "GrayOut": false}],
-            "Dependencies": [],
+            "Dependencies": file.dependencies.iter().map(dependency).collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn dependency(row: &Hanging) -> Value {
+    let term = |condition: &str, value: &str| {
+        json!({
+            "MapFromAttribute": row.when,
+            "MapFromProperty": "CurrentValue",
+            "MapFromCondition": condition,
+            "MapFromValue": value,
+        })
+    };
+    let mut terms: Vec<Value> = row.is.iter().map(|value| term("EQU", value)).collect();
+    terms.extend(row.is_not.iter().map(|value| term("NEQ", value)));
+    for joined in terms.iter_mut().skip(1) {
+        joined["MapTerms"] = json!("OR");
+    }
+    json!({
+        "DependencyFor": row.to,
+        "Type": "Map",
+        "Dependency": {
+            "MapFrom": terms,
+            "MapToAttribute": row.to,
+            "MapToProperty": row.property,
+            "MapToValue": row.value,
         },
     })
 }

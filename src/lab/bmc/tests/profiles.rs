@@ -249,8 +249,13 @@ async fn xcc() {
         200
     );
     assert_eq!(
-        bench.get(system).await["Boot"]["BootOrder"],
+        bench.get(&format!("{system}/Pending")).await["Boot"]["BootOrder"],
         order["Boot"]["BootOrder"]
+    );
+    assert_eq!(
+        bench.get(system).await["Boot"]["BootOrder"][0],
+        "Boot0001",
+        "in force after a boot only"
     );
     let staged = bench
         .patch(
