@@ -299,6 +299,10 @@ impl Connector<'_> {
             url,
             user: user.clone(),
             password: self.secrets.get(password, &password_spot),
+            first_password: first(layers, "first-password", |layer| {
+                layer.first_password.as_ref()
+            })
+            .map(|(source, spot)| self.secrets.get(source, &spot)),
             trust: self.trust(name, layers)?,
         })
     }

@@ -167,6 +167,9 @@ pub struct BmcFile {
     pub address: Option<String>,
     pub user: Option<String>,
     pub password: Option<SecretSource>,
+    /// The password that the BMC was delivered with. Where it still is the one, ra-deploy logs in
+    /// with it once and sets `password`.
+    pub first_password: Option<SecretSource>,
     /// SHA-256 of the BMC's certificate: `sha256:` and 64 hexadecimal digits; or, where several
     /// hosts are meant, a map from host name to that. `ra-deploy bmc pin` writes it.
     pub pin: Option<WordOr<IndexMap<String, String>>>,

@@ -31,6 +31,12 @@ impl Contact {
         let bmc = Bmc::connect(endpoint.clone(), options)
             .await
             .map_err(|error| self.note_bmc(&error))?;
+        if bmc.password_was_set() {
+            self.run.hub.warn(
+                Some(&self.host.name),
+                "the BMC had its first password; it is now the inventory's `password`",
+            );
+        }
         let bmc = Arc::new(bmc);
         *slot = Some(bmc.clone());
         Ok(bmc)

@@ -62,7 +62,15 @@ pub enum Error {
     #[error("the BMC refuses user {user:?}: {reason}")]
     Login { user: String, reason: String },
     #[error("the BMC demands a new password for user {user:?} before anything else")]
-    PasswordChange { user: String },
+    PasswordChange {
+        user: String,
+        /// The account's path, where the BMC names it.
+        account: Option<String>,
+    },
+    #[error("the BMC refuses user {user:?} with `password` and with `first-password`: {reason}")]
+    FirstLogin { user: String, reason: String },
+    #[error("{user:?} is the account that this run is logged in with")]
+    OwnAccount { user: String },
     #[error("the BMC forbids {method} {path}: {reason}")]
     Forbidden {
         method: String,
@@ -184,8 +192,20 @@ impl Error {
                     .into()
             }
             Self::PasswordChange { .. } => {
-                "log in to the BMC's web page once and change the password, then write the new one \
-                 where the inventory looks for it"
+                "in the inventory's `bmc`, name the password that it has now as `first-password` and \
+                 the new one as `password`: ra-deploy then changes it at the next login; or change it \
+                 in the BMC's web page and write the new one where the inventory looks for it"
+                    .into()
+            }
+            Self::FirstLogin { .. } => {
+                "name the password that is printed on the server's tag as `first-password`; if somebody \
+                 changed it already, name that one as `password`. Do not try too often: BMCs lock \
+                 accounts"
+                    .into()
+            }
+            Self::OwnAccount { .. } => {
+                "change its password by `first-password` (the old one) and `password` (the new one) in \
+                 the inventory's `bmc`, or run this with another administrator's account"
                     .into()
             }
             Self::Forbidden { .. } => {
@@ -257,6 +277,7 @@ mod tests {
                 id: "Base.1.8.PropertyValueNotInList".into(),
                 text: "The value Foo is not in the list.".into(),
                 resolution: Some("Choose a value from the list.".into()),
+                arguments: Vec::new(),
                 related: vec![],
             }],
         };

@@ -3,7 +3,21 @@
 
 use serde_json::Value;
 
-use super::document::text;
+use super::document::{text, words};
+
+/// The account that `PasswordChangeRequired` names: a path, or an address.
+pub fn account_of(messages: &[Message]) -> Option<String> {
+    messages
+        .iter()
+        .filter(|message| {
+            message
+                .short()
+                .eq_ignore_ascii_case("PasswordChangeRequired")
+        })
+        .find_map(|message| message.arguments.first())
+        .filter(|argument| argument.contains("/redfish/"))
+        .map(|argument| super::links::tidy(argument))
+}
 
 /// One entry of `@Message.ExtendedInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +26,7 @@ pub struct Message {
     pub id: String,
     pub text: String,
     pub resolution: Option<String>,
+    pub arguments: Vec<String>,
     /// JSON pointers of the properties meant.
     pub related: Vec<String>,
 }
@@ -72,6 +87,7 @@ pub fn messages_of(body: &Value) -> Vec<Message> {
                 text: words.unwrap_or_else(|| code.clone()),
                 id: code,
                 resolution: None,
+                arguments: Vec::new(),
                 related: Vec::new(),
             });
         }
@@ -85,16 +101,12 @@ fn message(value: &Value) -> Option<Message> {
         return Some(plain(words.to_owned()));
     }
     let id = text(value, "MessageId").unwrap_or_default();
-    let words = text(value, "Message").or_else(|| {
-        let arguments: Vec<&str> = value
-            .get("MessageArgs")?
-            .as_array()?
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+    let arguments = words(value, "MessageArgs");
+    let told = text(value, "Message").or_else(|| {
+        let arguments = arguments.as_ref()?;
         Some(format!("{id} {}", arguments.join(", ")).trim().to_owned())
     });
-    if id.is_empty() && words.is_none() {
+    if id.is_empty() && told.is_none() {
         return None;
     }
     let related = match value.get("RelatedProperties") {
@@ -106,8 +118,9 @@ fn message(value: &Value) -> Option<Message> {
         _ => Vec::new(),
     };
     Some(Message {
-        text: words.unwrap_or_else(|| id.clone()),
+        text: told.unwrap_or_else(|| id.clone()),
         id,
+        arguments: arguments.unwrap_or_default(),
         resolution: text(value, "Resolution").filter(|words| words != "None"),
         related,
     })
@@ -118,6 +131,7 @@ fn plain(words: String) -> Message {
         id: String::new(),
         text: words,
         resolution: None,
+        arguments: Vec::new(),
         related: Vec::new(),
     }
 }

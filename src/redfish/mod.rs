@@ -6,6 +6,7 @@
 //! document is fetched once between two acts. What single vendors do otherwise than the standard
 //! stands in `quirks`, each with its source.
 
+mod accounts;
 mod bios;
 mod bios_boot;
 mod boot;
@@ -29,6 +30,7 @@ mod retry;
 mod secure_boot;
 mod serve;
 mod session;
+mod settings;
 mod survey;
 mod system;
 mod task;
@@ -128,6 +130,11 @@ impl Bmc {
             BmcQuery::Hardware => hardware::read(&survey).await,
             BmcQuery::Logs => Ok(json(logs::read(&survey).await?)),
             BmcQuery::Jobs => Ok(json(jobs::read(&survey).await?)),
+            BmcQuery::Settings => Ok(json(settings::read(&survey).await?)),
+            BmcQuery::Accounts => Ok(json(accounts::read(&survey).await?)),
+            BmcQuery::Login { user, password } => {
+                Ok(json(accounts::login(&survey, user, password).await?))
+            }
             BmcQuery::Sessions => Ok(json(manager::sessions(&survey).await?)),
         }
     }
@@ -155,6 +162,8 @@ impl Bmc {
                 BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
                 BmcAct::EjectMedia(drive) => media::eject(&survey, *drive, progress).await,
+                BmcAct::SetSettings(wish) => settings::set(&survey, wish, progress).await,
+                BmcAct::SetAccount(wish) => accounts::set(&survey, wish, progress).await,
                 BmcAct::ClearLogs => logs::clear(&survey, progress).await,
                 BmcAct::ClearJobs { force } => jobs::clear(&survey, *force, progress).await,
                 BmcAct::ResetBmc => manager::reset(&survey, progress).await,
@@ -182,6 +191,11 @@ impl Bmc {
     /// Forgets what was read, so that the next questions see the BMC as it is now.
     pub async fn forget(&self) {
         *self.cache.write().await = Cache::default();
+    }
+
+    /// Whether logging in meant to replace the password that the BMC was delivered with.
+    pub fn password_was_set(&self) -> bool {
+        self.client.login.password_was_set()
     }
 
     /// What was sent so far.

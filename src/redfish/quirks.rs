@@ -91,6 +91,28 @@ pub(super) fn job_service(manager: &Document) -> Option<String> {
         .and_then(super::document::link)
 }
 
+/// HPE keeps time servers in a resource of its own, and none with the network protocols (seen in
+/// the captured iLO 5 tree).
+pub(super) fn clock_service(manager: &Document) -> Option<String> {
+    [
+        "/Oem/Hpe/Links/DateTimeService",
+        "/Oem/Hp/Links/DateTimeService",
+    ]
+    .iter()
+    .find_map(|place| manager.at(place).and_then(super::document::link))
+}
+
+/// Time servers as HPE's resource takes them: always two places.
+pub(super) fn clock_servers(servers: &[String]) -> Value {
+    let place = |index: usize| servers.get(index).cloned().unwrap_or_default();
+    serde_json::json!({"StaticNTPServers": [place(0), place(1)]})
+}
+
+/// What stands in a list of time servers where there is none: HPE and iDRAC list empty places.
+pub(super) fn is_no_server(server: &str) -> bool {
+    server.is_empty() || matches!(server, "0.0.0.0" | "::")
+}
+
 /// What iDRAC's `DeleteJobQueue` takes for all jobs, mild and by force (badfish).
 pub(super) const ALL_JOBS: [&str; 2] = ["JID_CLEARALL", "JID_CLEARALL_FORCE"];
 

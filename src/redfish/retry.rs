@@ -10,7 +10,7 @@ use reqwest::Method;
 
 use super::error::{Arrival, Error};
 use super::links;
-use super::message::{Meaning, meaning, sentence};
+use super::message::{Meaning, account_of, meaning, sentence};
 use super::session::Auth;
 use super::transport::{Access, Client, Patience, Reply, Request};
 
@@ -125,7 +125,10 @@ impl Client {
         };
         let user = self.endpoint.user.clone();
         match (meaning(reply.status, &messages), reply.status) {
-            (Meaning::PasswordChange, _) => Error::PasswordChange { user },
+            (Meaning::PasswordChange, _) => Error::PasswordChange {
+                user,
+                account: account_of(&messages),
+            },
             // A gateway's answer does not say whether a write went through.
             (Meaning::NotReady, 502 | 504)
                 if request.method != Method::GET

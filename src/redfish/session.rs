@@ -13,11 +13,13 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
+use super::accounts;
 use super::document::{Document, link};
 use super::error::{Arrival, Error};
 use super::links;
-use super::message::{Meaning, meaning, messages_of, sentence};
+use super::message::{Meaning, account_of, meaning, messages_of, sentence};
 use super::transport::{Access, Client, Reply, Request};
+use crate::model::bmc::LoginState;
 use crate::model::{Endpoint, Secret};
 
 /// A BMC that does not take a logout in this time loses the session by its own timeout.
@@ -28,6 +30,11 @@ pub(super) enum Auth {
     #[default]
     None,
     Basic,
+    /// Another user than the run's, or another password.
+    As {
+        user: String,
+        password: Secret,
+    },
     Session {
         token: Secret,
         /// What to delete; unknown where the BMC does not tell it.
@@ -39,11 +46,8 @@ impl Auth {
     pub fn apply(&self, builder: RequestBuilder, endpoint: &Endpoint) -> RequestBuilder {
         let (name, value) = match self {
             Self::None => return builder,
-            Self::Basic => {
-                let pair = format!("{}:{}", endpoint.user, endpoint.password.reveal());
-                let coded = base64::engine::general_purpose::STANDARD.encode(pair);
-                ("Authorization", format!("Basic {coded}"))
-            }
+            Self::Basic => basic(&endpoint.user, &endpoint.password),
+            Self::As { user, password } => basic(user, password),
             Self::Session { token, .. } => ("X-Auth-Token", token.reveal().to_owned()),
         };
         match HeaderValue::from_str(&value) {
@@ -52,6 +56,31 @@ impl Auth {
                 builder.header(name, value)
             }
             Err(_) => builder,
+        }
+    }
+}
+
+fn basic(user: &str, password: &Secret) -> (&'static str, String) {
+    let pair = format!("{user}:{}", password.reveal());
+    let coded = base64::engine::general_purpose::STANDARD.encode(pair);
+    ("Authorization", format!("Basic {coded}"))
+}
+
+/// What a login came to.
+struct Entry {
+    auth: Auth,
+    /// The password has to be changed before anything else.
+    must_change: bool,
+    /// The account's path, where the BMC names it.
+    account: Option<String>,
+}
+
+impl Entry {
+    fn basic() -> Self {
+        Self {
+            auth: Auth::Basic,
+            must_change: false,
+            account: None,
         }
     }
 }
@@ -70,6 +99,8 @@ pub(super) struct Login {
     sessions: Mutex<Option<String>>,
     renewal: tokio::sync::Mutex<()>,
     closed: AtomicBool,
+    /// The password that the BMC was delivered with was replaced.
+    password_set: AtomicBool,
 }
 
 impl Login {
@@ -90,6 +121,10 @@ impl Login {
             });
         }
         Ok(())
+    }
+
+    pub fn password_was_set(&self) -> bool {
+        self.password_set.load(Ordering::Relaxed)
     }
 
     fn take(&self) -> Auth {
@@ -122,9 +157,66 @@ impl Client {
             }
         }
         *lock(&self.login.sessions) = sessions;
-        let auth = self.open().await?;
+        let auth = match (self.open().await, &self.endpoint.first_password) {
+            (Err(Error::Login { .. }), Some(first)) => {
+                self.first_login(root, first).await?;
+                self.login.password_set.store(true, Ordering::Relaxed);
+                self.open().await?
+            }
+            (outcome, _) => outcome?,
+        };
         self.login.set(auth);
         Ok(())
+    }
+
+    /// Logs in with the password that the BMC was delivered with, and replaces it. Whether it was
+    /// is seen by the login that follows.
+    async fn first_login(&self, root: &Document, first: &Secret) -> Result<(), Error> {
+        let user = self.endpoint.user.clone();
+        let mine = Auth::As {
+            user: user.clone(),
+            password: first.clone(),
+        };
+        let (auth, account) = match self.enter(&user, first).await {
+            Ok(Entry { auth, account, .. }) => (auth, account),
+            // Not even a session before the password is changed.
+            Err(Error::PasswordChange { account, .. }) => (mine.clone(), account),
+            Err(Error::Login { reason, .. }) => return Err(Error::FirstLogin { user, reason }),
+            Err(error) => return Err(error),
+        };
+        let auth = match auth {
+            Auth::Basic | Auth::None => mine,
+            auth => auth,
+        };
+        let account = match account {
+            Some(account) => Some(account),
+            None => accounts::own_account(self, root, &auth).await,
+        };
+        let outcome = match account {
+            Some(account) => accounts::change_password(self, &account, &auth).await,
+            None => Err(Error::PasswordChange {
+                user,
+                account: None,
+            }),
+        };
+        self.delete(&auth).await;
+        outcome
+    }
+
+    /// Whether a session can be had with a user and password; it is closed at once.
+    pub async fn try_session(&self, user: &str, password: &Secret) -> Result<LoginState, Error> {
+        match self.enter(user, password).await {
+            Ok(entry) => {
+                self.delete(&entry.auth).await;
+                Ok(match entry.must_change {
+                    true => LoginState::ChangeDemanded,
+                    false => LoginState::Accepted,
+                })
+            }
+            Err(Error::PasswordChange { .. }) => Ok(LoginState::ChangeDemanded),
+            Err(Error::Login { reason, .. }) => Ok(LoginState::Refused(reason)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Renews a session that was lost; requests that met the same loss wait and find it renewed.
@@ -141,15 +233,29 @@ impl Client {
     }
 
     async fn open(&self) -> Result<Auth, Error> {
+        let entry = self
+            .enter(&self.endpoint.user, &self.endpoint.password)
+            .await?;
+        if entry.must_change {
+            self.delete(&entry.auth).await;
+            return Err(Error::PasswordChange {
+                user: self.endpoint.user.clone(),
+                account: entry.account,
+            });
+        }
+        Ok(entry.auth)
+    }
+
+    /// Opens a session.
+    async fn enter(&self, user: &str, password: &Secret) -> Result<Entry, Error> {
         let Some(path) = lock(&self.login.sessions).clone() else {
-            return Ok(Auth::Basic);
+            return Ok(Entry::basic());
         };
-        let user = &self.endpoint.user;
         let request = Request {
             access: Access::Open,
             ..Request::post(
                 &path,
-                json!({"UserName": user, "Password": self.endpoint.password.reveal()}),
+                json!({"UserName": user, "Password": password.reveal()}),
             )
         };
         let mut outcome = self.send(&request).await;
@@ -170,17 +276,17 @@ impl Client {
         }
         self.counters.sessions.fetch_add(1, Ordering::Relaxed);
         let login = |reason: String| Error::Login {
-            user: user.clone(),
+            user: user.to_owned(),
             reason,
         };
         match outcome {
-            Ok(reply) => self.opened(&reply).await,
+            Ok(reply) => Ok(self.opened(&reply)),
             Err(
                 Error::Refused {
                     status: 405 | 501, ..
                 }
                 | Error::Missing { .. },
-            ) => Ok(Auth::Basic),
+            ) => Ok(Entry::basic()),
             Err(Error::Refused {
                 status, messages, ..
             }) if meaning(status, &messages) == Meaning::SessionsUsedUp => {
@@ -188,7 +294,7 @@ impl Client {
                     origin = self.origin,
                     "no session is free, using basic authentication"
                 );
-                Ok(Auth::Basic)
+                Ok(Entry::basic())
             }
             Err(Error::Refused {
                 status: status @ (400 | 401 | 403),
@@ -202,10 +308,10 @@ impl Client {
         }
     }
 
-    async fn opened(&self, reply: &Reply) -> Result<Auth, Error> {
+    fn opened(&self, reply: &Reply) -> Entry {
         let body = reply.json();
         let Some(token) = reply.header("x-auth-token") else {
-            return Ok(Auth::Basic);
+            return Entry::basic();
         };
         let path = reply
             .header("location")
@@ -213,17 +319,15 @@ impl Client {
             .or_else(|| link(&body))
             .and_then(|place| self.address(&place).ok())
             .map(|url| links::path_of(&url));
-        let auth = Auth::Session {
-            token: Secret::new(token),
-            path,
-        };
-        if meaning(400, &messages_of(&body)) == Meaning::PasswordChange {
-            self.delete(&auth).await;
-            return Err(Error::PasswordChange {
-                user: self.endpoint.user.clone(),
-            });
+        let messages = messages_of(&body);
+        Entry {
+            auth: Auth::Session {
+                token: Secret::new(token),
+                path,
+            },
+            must_change: meaning(400, &messages) == Meaning::PasswordChange,
+            account: account_of(&messages),
         }
-        Ok(auth)
     }
 
     /// Logs out; a BMC that does not take it loses the session by its timeout.

@@ -94,6 +94,7 @@ pub(super) fn task_messages(body: &Value) -> Vec<Message> {
             id: text(body, "MessageId").unwrap_or_default(),
             text: words,
             resolution: None,
+            arguments: Vec::new(),
             related: Vec::new(),
         });
     }

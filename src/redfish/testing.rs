@@ -182,6 +182,7 @@ impl Fake {
             url: self.url.clone(),
             user: "admin".into(),
             password: Secret::new("canary"),
+            first_password: None,
             trust: Trust::Insecure,
         }
     }

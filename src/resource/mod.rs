@@ -13,6 +13,8 @@ use crate::probe::Probe;
 
 pub mod archive;
 pub mod bios;
+pub mod bmc_account;
+pub mod bmc_settings;
 pub mod boot;
 pub mod boot_order;
 pub mod command;
@@ -215,6 +217,8 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<bios::Bios>(),
     KindEntry::of::<power::Power>(),
     KindEntry::of::<boot::Boot>(),
+    KindEntry::of::<bmc_account::BmcAccount>(),
+    KindEntry::of::<bmc_settings::BmcSettings>(),
     KindEntry::of::<virtual_media::VirtualMedia>(),
     KindEntry::of::<boot_order::BootOrder>(),
     KindEntry::of::<secure_boot::SecureBoot>(),

@@ -187,7 +187,10 @@ fn check(resource: &dyn Resource, shared: &[Pair], case: &Case) -> Result<(), St
 fn is_asked_later(query: &Query) -> bool {
     matches!(
         query,
-        Query::Content(_) | Query::Bmc(crate::model::BmcQuery::BiosRegistry)
+        Query::Content(_)
+            | Query::Bmc(
+                crate::model::BmcQuery::BiosRegistry | crate::model::BmcQuery::Login { .. }
+            )
     )
 }
 
@@ -309,6 +312,7 @@ fn every_kind_has_a_case_and_a_true_example() {
     };
     for entry in super::KINDS {
         let example = entry.example.replace("{{ host.name }}", "cp1");
+        let example = example.replace("{{ secrets.bmc_ops }}", &Text::mark("bmc_ops"));
         let parameters: Value = serde_saphyr::from_str(&example)
             .unwrap_or_else(|error| panic!("{}: {error}", entry.name));
         let built = (entry.build)(parameters, &around);

@@ -69,6 +69,7 @@ pub async fn start_with(
             ),
             user: "admin".into(),
             password: Secret::new("password"),
+            first_password: None,
             trust: Trust::Pin(running.fingerprint.clone()),
         },
         _state: state,

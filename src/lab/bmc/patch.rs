@@ -118,6 +118,7 @@ const WRITABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("Power", &["PowerControl"]),
+    ("HpeiLODateTime", &["StaticNTPServers"]),
 ];
 
 /// `ComputerSystem` of `#ComputerSystem.v1_22_0.ComputerSystem`.

@@ -1,11 +1,15 @@
 //! Questions to a BMC, their answers, and what can be done to one. Pure data: the redfish room
 //! carries them out, resources and checks read the answers.
 
+mod account;
 mod service;
+mod settings;
 
+pub use account::{Account, AccountState, AccountWish, LoginState};
 pub use service::{
     Job, JobStage, JobState, LogEntry, LogState, OpenSession, SessionState, Severity, instant,
 };
+pub use settings::{SettingsState, SettingsWish};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,6 +70,15 @@ pub enum BmcQuery {
     Jobs,
     /// [`SessionState`]
     Sessions,
+    /// [`SettingsState`]
+    Settings,
+    /// [`AccountState`]
+    Accounts,
+    /// [`LoginState`]; the password is sealed. A wrong one counts towards the BMC's lock-out.
+    Login {
+        user: String,
+        password: super::Text,
+    },
 }
 
 /// What the primary system says of itself.
@@ -170,6 +183,10 @@ pub enum BmcAct {
     SetBootOrder {
         order: Vec<String>,
     },
+    /// Sets the BMC's own name and clock.
+    SetSettings(SettingsWish),
+    /// Makes an account, or changes it.
+    SetAccount(AccountWish),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -191,6 +208,8 @@ pub struct Endpoint {
     pub url: String,
     pub user: String,
     pub password: super::Secret,
+    /// What the BMC was delivered with, where `password` is still to be set.
+    pub first_password: Option<super::Secret>,
     pub trust: Trust,
 }
 

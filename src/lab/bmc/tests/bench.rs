@@ -129,6 +129,7 @@ impl Bench {
             url: self.base.clone(),
             user: "admin".into(),
             password: Secret::new("password"),
+            first_password: None,
             trust: Trust::Pin(running.fingerprint.clone()),
         }
     }

@@ -47,6 +47,7 @@ impl Told {
             url: bench.base.clone(),
             user: "admin".into(),
             password: Secret::new("password"),
+            first_password: None,
             trust: Trust::Insecure,
         };
         let bmc = Bmc::connect(endpoint, options()).await.expect("a login");

@@ -1,5 +1,6 @@
 //! Whole BMCs on loopback, spoken to over HTTPS.
 
+mod accounts;
 mod bench;
 mod captured;
 mod changes;

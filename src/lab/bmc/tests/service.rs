@@ -9,7 +9,9 @@ use super::Bench;
 use super::bench::swift;
 use crate::lab::bmc::{Fault, Profile};
 use crate::model::BmcQuery;
-use crate::model::bmc::{BiosState, BmcAct, JobState, LogState, PowerGoal, SessionState};
+use crate::model::bmc::{
+    BiosState, BmcAct, JobState, LogState, PowerGoal, SessionState, SettingsState, SettingsWish,
+};
 use crate::redfish::{Bmc, Error, Options, Progress};
 
 async fn ask<T: serde::de::DeserializeOwned>(bmc: &Bmc, query: BmcQuery) -> T {
@@ -163,4 +165,30 @@ async fn a_run_that_got_no_session_says_so() {
     assert!(!state.by_session);
     assert!(state.sessions.len() > 1);
     bmc.close().await;
+}
+
+#[tokio::test]
+async fn name_and_clock_are_set_and_read_back() {
+    for (profile, bench) in each_profile().await {
+        let bmc = bench.connect().await;
+        let wish = SettingsWish {
+            host_name: Some("w1-bmc".into()),
+            ntp: Some(vec!["192.0.2.1".into(), "192.0.2.2".into()]),
+            time_zone: Some("+01:00".into()),
+        };
+        bmc.act(&BmcAct::SetSettings(wish.clone()), &ignore)
+            .await
+            .unwrap_or_else(|error| panic!("{profile:?}: {error}"));
+        let state: SettingsState = ask(&bmc, BmcQuery::Settings).await;
+        assert_eq!(state.host_name, wish.host_name, "{profile:?}");
+        assert_eq!(Some(&state.ntp_servers), wish.ntp.as_ref(), "{profile:?}");
+        assert_eq!(state.ntp_enabled, Some(true), "{profile:?}");
+        assert!(state.is_in_zone("+01:00"), "{profile:?}: {state:?}");
+        let writes = bmc.requests().writes;
+        bmc.act(&BmcAct::SetSettings(wish), &ignore)
+            .await
+            .expect("as it is");
+        assert_eq!(bmc.requests().writes, writes, "{profile:?}");
+        bmc.close().await;
+    }
 }

@@ -92,6 +92,23 @@ pub fn adjust(builder: &mut Builder, layout: &Layout) {
             "BootOnNextServerReset": false,
         }});
     }
+    // Time servers stand in a resource of their own.
+    let manager = layout.manager_path();
+    let clock = format!("{manager}/DateTime");
+    builder.add(
+        &clock,
+        "HpeiLODateTime.v2_0_0",
+        json!({
+            "Name": "iLO Date and Time Settings",
+            "NTPServers": ["", ""],
+            "StaticNTPServers": ["0.0.0.0", "0.0.0.0"],
+        }),
+    );
+    builder.document(&manager)["Oem"] = json!({"Hpe": {
+        "@odata.type": "#HpeiLO.v2_8_1.HpeiLO",
+        "Links": {"DateTimeService": {"@odata.id": clock}},
+    }});
+    forget(builder, &format!("{manager}/NetworkProtocol"), &["NTP"]);
     forget(
         builder,
         "/redfish/v1/AccountService/Accounts/1",
