@@ -191,7 +191,7 @@ impl Session {
         common: &Common,
         tasks: &dyn Fn(&str) -> Vec<(&'static str, serde_json::Value)>,
     ) -> anyhow::Result<Result<Self, i32>> {
-        Self::open_for(name, chosen, common, |site, choice| {
+        Self::open_for(name, chosen, common, Secrets::Read, |site, choice| {
             plan::errands(site, choice, name, tasks)
         })
     }

@@ -68,14 +68,24 @@ pub struct Errand {
 
 /// Walks that hold an operator's errand instead of the profile's roles.
 pub fn errand(site: &Site, choice: &Choice, errand: &Errand) -> Vec<Walk> {
+    errands(site, choice, errand.name, &|_| errand.tasks.clone())
+}
+
+/// The same where each host, by its name, has tasks of its own.
+pub fn errands(
+    site: &Site,
+    choice: &Choice,
+    name: &'static str,
+    tasks: &dyn Fn(&str) -> Vec<(&'static str, serde_json::Value)>,
+) -> Vec<Walk> {
     let role = Arc::new(Role {
-        name: errand.name.to_owned(),
+        name: name.to_owned(),
         summary: String::new(),
         parameters: Default::default(),
         late: Default::default(),
         tasks: Vec::new(),
         templates: Default::default(),
-        place: Place::Embedded(format!("the command {}", errand.name)),
+        place: Place::Embedded(format!("the command {name}")),
     });
     let chosen = site.hosts.iter().filter(|host| {
         choice
@@ -86,13 +96,8 @@ pub fn errand(site: &Site, choice: &Choice, errand: &Errand) -> Vec<Walk> {
     chosen
         .map(|host| {
             let mut steps = Vec::new();
-            for (kind, parameters) in &errand.tasks {
-                push(
-                    &mut steps,
-                    host,
-                    &role,
-                    bare(kind, parameters.clone(), host),
-                );
+            for (kind, parameters) in tasks(&host.name) {
+                push(&mut steps, host, &role, bare(kind, parameters, host));
             }
             Walk {
                 host: Arc::new(host.clone()),

@@ -8,7 +8,7 @@ mod surroundings;
 mod weigh;
 
 pub use build::{Built, build};
-pub use compose::{Choice, Errand, Step, Walk, compose, errand};
+pub use compose::{Choice, Errand, Step, Walk, compose, errand, errands};
 pub use saved::{SavedPlan, SavedStep, StalePlan};
 pub use surroundings::{Scene, Setting};
 pub use weigh::{Known, Weighed, weigh};
