@@ -5,6 +5,7 @@
 #   make test-quick        the same without machines
 #   make test-redfish      the Redfish client and the BMC emulator against programs that others wrote
 #   make bench             the figures, as ratios
+#   make bench-bring-up    apply on fresh machines, against a script that does the same by hand
 #   make down              takes the demo's machines away
 
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ SIZE ?= full
 INVENTORY := inventories/lab$(if $(filter small,$(SIZE)),-small).yaml
 PROGRAM := target/release/ra-deploy
 
-.PHONY: demo test test-quick test-redfish test-live bench down setup build
+.PHONY: demo test test-quick test-redfish test-live bench bench-bring-up down setup build
 
 demo: setup build
 	tests/demo $(PROGRAM) $(INVENTORY)
@@ -44,3 +45,6 @@ test-live: build
 
 bench: setup build
 	benches/run $(PROGRAM)
+
+bench-bring-up: setup build
+	benches/bring-up $(PROGRAM)

@@ -11,7 +11,7 @@
 #   bring-up.sh down       leaves nothing but the cached base root file system
 #
 # Settings, all from the environment:
-#   ARTIFACTS  folder with bin/ and images/            (default /var/cache/ra-deploy/scratch)
+#   ARTIFACTS  folder with bin/ and images/            (benches/bring-up makes it from a bundle)
 #   STATE      everything this script makes            (default /var/cache/ra-deploy/bring-up)
 #   IMAGES     folder with the image archives          (default $ARTIFACTS/images)
 #   MANIFESTS  calico.yaml, local-path.yaml, metrics-server.yaml, with @POD_CIDR@ for the pods' network
@@ -22,7 +22,7 @@
 #   SSH_KEY, SSH_USER, ADDRESS_<name>   set these to deploy on machines that something else made
 set -euo pipefail
 
-ARTIFACTS=${ARTIFACTS:-/var/cache/ra-deploy/scratch}
+ARTIFACTS=${ARTIFACTS:-}
 STATE=${STATE:-/var/cache/ra-deploy/bring-up}
 BASE=${BASE:-/var/cache/ra-deploy/bring-up-base.img}
 SUBNET=${SUBNET:-10.78.0}
