@@ -13,6 +13,14 @@ use super::transport::{Client, Reply};
 use super::{system, task, write};
 use crate::model::bmc::BootOverride;
 
+/// What a BMC made of an override.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasts {
+    AsWished,
+    /// It was wished once and taken for good.
+    ForGood,
+}
+
 /// Sets the boot override. A field of `wanted` that is none is left as it is.
 ///
 /// Enabled, target and mode always go together: on some BMCs a change of the target resets the
@@ -22,12 +30,12 @@ pub(super) async fn set(
     survey: &Survey<'_>,
     wanted: &BootOverride,
     listener: Listener<'_>,
-) -> Result<(), Error> {
+) -> Result<Lasts, Error> {
     let primary = survey.system().await?;
     let carrier = system::boot_carrier(survey, &primary).await;
     let before = system::boot_override(&carrier);
     if !differs(wanted, &before) {
-        return Ok(());
+        return Ok(Lasts::AsWished);
     }
     let client = survey.client;
     let body = |with_mode: bool| {
@@ -68,15 +76,14 @@ pub(super) async fn set(
     loop {
         let now = system::boot_override(&*fetch(client, &place.path).await?);
         if !differs(wanted, &now) {
-            return Ok(());
+            return Ok(Lasts::AsWished);
         }
         let waited = start.elapsed();
         if waited * 4 > client.options.read_back_budget && !differs(&lasting(wanted), &now) {
             listener(Progress::Note(
-                "the BMC takes a boot override for good only; it has to be disabled after the boot"
-                    .into(),
+                "the BMC takes a boot override for good only; it is disabled after the boot".into(),
             ));
-            return Ok(());
+            return Ok(Lasts::ForGood);
         }
         if waited + client.options.poll > client.options.read_back_budget {
             return Err(Error::NotProven {

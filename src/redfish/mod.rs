@@ -8,7 +8,6 @@
 
 mod accounts;
 mod bios;
-mod bios_boot;
 mod boot;
 mod boot_order;
 mod certificate;
@@ -22,6 +21,7 @@ mod logs;
 mod manager;
 mod media;
 mod message;
+mod once;
 mod options;
 mod power;
 mod quirks;
@@ -31,6 +31,7 @@ mod secure_boot;
 mod serve;
 mod session;
 mod settings;
+mod settings_boot;
 mod survey;
 mod system;
 mod task;
@@ -50,12 +51,17 @@ pub use options::{Listener, Options, Progress, Requests};
 pub use serve::{Fetched, ImageServer, address_towards};
 pub use trust::{certificate, normalise as normalise_pin};
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
+use self::boot::Lasts;
+use self::once::Once;
 use self::survey::{Cache, ROOT, Survey, fetch};
 use self::transport::Client;
+use crate::model::bmc::BootOverride;
 use crate::model::{BmcAct, BmcQuery, Endpoint};
 
 /// A connection to one BMC.
@@ -63,6 +69,8 @@ use crate::model::{BmcAct, BmcQuery, Endpoint};
 /// Give it up with [`Bmc::close`]; a drop without it logs out too, but blocks for that.
 pub struct Bmc {
     cache: RwLock<Cache>,
+    /// An override that was wished once and that the BMC took for good.
+    once: Mutex<Option<Once>>,
     client: Client,
 }
 
@@ -103,6 +111,7 @@ impl Bmc {
         client.log_in(&root).await?;
         Ok(Self {
             cache: RwLock::new(Cache::with_root(root)),
+            once: Mutex::new(None),
             client,
         })
     }
@@ -121,7 +130,13 @@ impl Bmc {
         };
         match query {
             BmcQuery::Documents(path) => survey.walk(path).await.map(Value::Array),
-            BmcQuery::System => system::state(&survey).await.map(json),
+            BmcQuery::System => {
+                let mut state = system::state(&survey).await?;
+                if let Some(once) = &*self.once.lock().await {
+                    once.colour(&mut state);
+                }
+                Ok(json(state))
+            }
             BmcQuery::Bios => bios::state(&survey).await.map(json),
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
             BmcQuery::Media => media::state(&survey).await.map(json),
@@ -157,9 +172,9 @@ impl Bmc {
                 BmcAct::StageBios { attributes } => {
                     bios::stage(&survey, attributes, progress).await
                 }
-                BmcAct::BootForBios => bios_boot::boot(&survey, progress).await,
+                BmcAct::BootForSettings => settings_boot::boot(&survey, progress).await,
                 BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
-                BmcAct::SetBoot(wanted) => boot::set(&survey, wanted, progress).await,
+                BmcAct::SetBoot(wanted) => self.set_boot(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
                 BmcAct::EjectMedia(drive) => media::eject(&survey, *drive, progress).await,
                 BmcAct::SetSettings(wish) => settings::set(&survey, wish, progress).await,
@@ -183,9 +198,57 @@ impl Bmc {
                         "the BMC broke off an answer; looking at what came of it".into(),
                     ));
                 }
+                Ok(()) if matches!(act, BmcAct::Power(_) | BmcAct::BootForSettings) => {
+                    return self
+                        .restore_once(self.client.options.ready_budget, progress)
+                        .await;
+                }
                 outcome => return outcome,
             }
         }
+    }
+
+    async fn set_boot(
+        &self,
+        survey: &Survey<'_>,
+        wanted: &BootOverride,
+        progress: Listener<'_>,
+    ) -> Result<(), Error> {
+        let lasts = boot::set(survey, wanted, progress).await?;
+        *self.once.lock().await = match lasts {
+            Lasts::ForGood => Some(Once::begin(survey, wanted).await?),
+            Lasts::AsWished => None,
+        };
+        Ok(())
+    }
+
+    /// Takes away an override that was wished once, when a boot has used it.
+    async fn restore_once(&self, budget: Duration, progress: Listener<'_>) -> Result<(), Error> {
+        let mut kept = self.once.lock().await;
+        let Some(once) = kept.as_mut() else {
+            return Ok(());
+        };
+        // A server that is off has a boot still to come.
+        let off = fetch(&self.client, &self.system_path().await?).await?;
+        if off
+            .text("PowerState")
+            .is_some_and(|power| power.eq_ignore_ascii_case("Off"))
+        {
+            return Ok(());
+        }
+        if once.restore(&self.client, budget, progress).await? {
+            *kept = None;
+        }
+        Ok(())
+    }
+
+    async fn system_path(&self) -> Result<String, Error> {
+        let cache = Cache::default();
+        let survey = Survey {
+            client: &self.client,
+            cache: &cache,
+        };
+        Ok(survey.system().await?.path.clone())
     }
 
     /// Forgets what was read, so that the next questions see the BMC as it is now.
@@ -206,6 +269,11 @@ impl Bmc {
     /// Logs out. Requests that are still under way, or come later, fail with [`Error::Closed`]
     /// instead of logging in again.
     pub async fn close(&self) {
+        // A boot that somebody else made, such as the host itself, has used it as well.
+        let quiet = |progress: Progress| tracing::debug!(?progress, "at the end");
+        if let Err(error) = self.restore_once(Duration::ZERO, &quiet).await {
+            tracing::warn!(%error, "the boot override was wished once, and stays");
+        }
         self.client.log_out().await;
     }
 }

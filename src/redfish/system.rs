@@ -145,5 +145,14 @@ pub(super) async fn state(survey: &Survey<'_>) -> Result<SystemState, Error> {
         reset_types: reset_types(survey, &system).await.unwrap_or_default(),
         boot_override: boot_override(&carrier),
         boot_targets: boot_allowable(&carrier, "BootSourceOverrideTarget").unwrap_or_default(),
+        boot_properties: carrier
+            .body
+            .get("Boot")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|boot| boot.keys())
+            .filter(|key| !key.contains('@'))
+            .cloned()
+            .collect(),
     })
 }

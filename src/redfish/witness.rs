@@ -60,6 +60,14 @@ impl Witness {
         STAGES.iter().position(|known| *known == stage)
     }
 
+    /// Whether a boot loader has been chosen already; none where the BMC does not tell.
+    pub fn is_past_firmware(&self) -> Option<bool> {
+        let loader = STAGES.iter().position(|known| *known == "OSBootStarted");
+        let by_stage = self.rank().map(|rank| Some(rank) >= loader);
+        let by_post = self.post.as_deref().map(|post| post == "FinishedPost");
+        by_stage.or(by_post)
+    }
+
     fn in_post(&self) -> Option<bool> {
         self.post.as_deref().map(|post| post.starts_with("InPost"))
     }

@@ -21,9 +21,9 @@ pub struct Parameters {
     mode: Option<String>,
     #[serde(default)]
     lasts: Lasts,
-    /// For `target: UefiTarget`.
+    /// For `target: UefiTarget`: the device path, as a boot option's `UefiDevicePath`.
     uefi_target: Option<String>,
-    /// For `target: UefiHttp`.
+    /// For `target: UefiHttp`: the loader's address; absent: the one that DHCP tells.
     http_boot_uri: Option<String>,
 }
 
@@ -60,6 +60,7 @@ impl Kind for Boot {
                 ));
             }
         };
+        fitting(&parameters)?;
         let none = parameters.target.eq_ignore_ascii_case("none");
         let enabled = match (none, parameters.lasts) {
             (true, _) => "Disabled",
@@ -79,6 +80,46 @@ impl Kind for Boot {
                 http_boot_uri: parameters.http_boot_uri,
             },
         })
+    }
+}
+
+/// Whether the addresses are those of the target.
+fn fitting(parameters: &Parameters) -> Result<(), Fault> {
+    let is = |target: &str| parameters.target.eq_ignore_ascii_case(target);
+    match (&parameters.uefi_target, is("UefiTarget")) {
+        (None, true) => {
+            return Err(
+                Fault::at("/uefi-target", "`UefiTarget` needs a `uefi-target`")
+                    .hint("a boot option's UefiDevicePath; the task `boot-order` takes its name"),
+            );
+        }
+        (Some(_), false) => {
+            return Err(Fault::at(
+                "/uefi-target",
+                "`uefi-target` belongs to `target: UefiTarget`",
+            ));
+        }
+        _ => {}
+    }
+    let Some(address) = &parameters.http_boot_uri else {
+        return Ok(());
+    };
+    if !is("UefiHttp") {
+        return Err(Fault::at(
+            "/http-boot-uri",
+            "`http-boot-uri` belongs to `target: UefiHttp`",
+        ));
+    }
+    let bare = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| address.strip_prefix(scheme));
+    match bare {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+        _ => Err(Fault::at(
+            "/http-boot-uri",
+            format!("`{address}` is no address that firmware can boot from"),
+        )
+        .hint("`http://HOST/PATH` or `https://HOST/PATH`")),
     }
 }
 
@@ -118,6 +159,25 @@ impl Probe for Boot {
             }
         } else if let Some(target) = &self.wish.target {
             wish.target = Some(spelt(target, &state.boot_targets)?);
+        }
+        for (wanted, property, instead) in [
+            (
+                &wish.uefi_target,
+                "UefiTargetBootSourceOverride",
+                "put the boot option first with the task `boot-order`",
+            ),
+            (
+                &wish.http_boot_uri,
+                "HttpBootUri",
+                "set the address as a BIOS attribute, or have DHCP tell it, and leave `http-boot-uri` out",
+            ),
+        ] {
+            let known = state.boot_properties.iter().any(|own| own == property);
+            if wanted.is_some() && !known && !state.boot_properties.is_empty() {
+                return Err(Unread::Unreadable(format!(
+                    "this BMC has no {property}: {instead}"
+                )));
+            }
         }
         let rows = [
             ("override", &wish.enabled, &found.enabled),

@@ -384,3 +384,71 @@ async fn boot_orders_of_captured_servers_are_understood() {
         bmc.close().await;
     }
 }
+
+#[tokio::test]
+async fn boot_overrides_last_as_wished_on_every_profile() {
+    for profile in Profile::all() {
+        let (_emulated, bmc) = started(profile).await;
+        let path = "PciRoot(0x0)/Pci(0x14,0x0)/USB(0xD,0x0)/CDROM(0x1)";
+        for lasting in [
+            json!({"target": "hdd", "lasts": "continuous"}),
+            json!({"target": "UefiTarget", "uefi-target": path, "lasts": "continuous"}),
+            json!({"target": "UefiHttp", "http-boot-uri": "http://192.0.2.1/boot.efi"}),
+            json!({"target": "none"}),
+        ] {
+            let wish = wish("boot", lasting.clone());
+            if lasting.get("http-boot-uri").is_some() && profile == Profile::Ilo {
+                let reason = read(&bmc, &*wish).await.expect_err("no place for it");
+                assert!(reason.contains("no HttpBootUri"), "{reason}");
+                continue;
+            }
+            if lasting["target"] == "UefiTarget" && profile == Profile::Supermicro {
+                let reason = read(&bmc, &*wish).await.expect_err("no such target");
+                assert!(reason.contains("cannot boot from UefiTarget"), "{reason}");
+                continue;
+            }
+            converge(&bmc, &*wish).await;
+            let again = read(&bmc, &*wish).await.expect("readable");
+            assert!(
+                again.is_settled(),
+                "{profile:?} {lasting}: {:?}",
+                told(&again)
+            );
+        }
+        bmc.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_override_that_once_was_taken_for_good_is_taken_away_after_the_boot() {
+    let emulated = start_with(Profile::Generic, &["once-ignored"], |_| ()).await;
+    let bmc = emulated.connect().await.expect("a connection");
+    done(&bmc, BmcAct::Power(PowerGoal::On)).await;
+    up(&bmc).await;
+    let once = wish("boot", json!({"target": "Pxe"}));
+    converge(&bmc, &*once).await;
+    let boot = |documents: Value| documents[0]["BootSourceOverrideEnabled"].clone();
+    let path = BmcQuery::Documents(ra_deploy::model::LinkPath("system/Boot".into()));
+    bmc.forget().await;
+    assert_eq!(boot(bmc.answer(&path).await.unwrap()), "Continuous");
+    done(&bmc, BmcAct::Power(PowerGoal::Restart)).await;
+    bmc.forget().await;
+    assert_eq!(boot(bmc.answer(&path).await.unwrap()), "Disabled");
+    // Also where somebody else booted the server meanwhile.
+    converge(&bmc, &*once).await;
+    // The time of the last reset, which tells of a boot, has whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let other = emulated.connect().await.expect("a connection");
+    done(&other, BmcAct::Power(PowerGoal::Restart)).await;
+    up(&other).await;
+    bmc.close().await;
+    other.forget().await;
+    assert_eq!(boot(other.answer(&path).await.unwrap()), "Disabled");
+    // And not before any boot.
+    let bmc = emulated.connect().await.expect("a connection");
+    converge(&bmc, &*once).await;
+    bmc.close().await;
+    other.forget().await;
+    assert_eq!(boot(other.answer(&path).await.unwrap()), "Continuous");
+    other.close().await;
+}

@@ -85,7 +85,7 @@ impl Restore {
         if self.reboot {
             session
                 .fleet
-                .order("bios", "boot for BIOS settings", &[BmcAct::BootForBios])
+                .order("bios", "boot for BIOS settings", &[BmcAct::BootForSettings])
                 .await;
         } else if staged {
             session.run.hub.warn(

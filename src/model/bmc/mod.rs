@@ -98,6 +98,9 @@ pub struct SystemState {
     pub boot_override: BootOverride,
     /// Targets that the BMC allows.
     pub boot_targets: Vec<String>,
+    /// Properties of `Boot` that the BMC shows, also those without a value.
+    #[serde(default)]
+    pub boot_properties: Vec<String>,
 }
 
 /// The boot source override, in Redfish's own words.
@@ -158,8 +161,9 @@ pub enum BmcAct {
     StageBios {
         attributes: BTreeMap<String, Value>,
     },
-    /// Boots the server where BIOS attributes wait for it, and waits until they are in force.
-    BootForBios,
+    /// Boots the server where BIOS attributes, secure boot or a boot order wait for it, and waits
+    /// until they are in force.
+    BootForSettings,
     /// Brings the power to a state: proven by `PowerState`, and for `On` by the boot's progress
     /// where the BMC tells it.
     Power(PowerGoal),
