@@ -7,11 +7,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::document::{Document, words};
+use super::early::Early;
 use super::error::Error;
 use super::options::{Listener, Progress};
 use super::survey::{Survey, fetch};
 use super::task::{self, Standing};
 use super::transport::{Reply, Request};
+use super::witness::Witness;
 use super::{quirks, write};
 use crate::model::bmc::BiosState;
 
@@ -119,7 +121,7 @@ pub(super) async fn stage(
     survey: &Survey<'_>,
     wanted: &BTreeMap<String, Value>,
     listener: Listener<'_>,
-) -> Result<(), Error> {
+) -> Result<Option<Early>, Error> {
     let bios = read(survey).await?;
     let current = attributes(&bios.current);
     let waiting = pending(&bios);
@@ -138,7 +140,7 @@ pub(super) async fn stage(
         waiting.get(name).or_else(|| current.get(name)) == Some(value)
     };
     if wanted.iter().all(|(name, value)| settled(name, value)) {
-        return Ok(());
+        return Ok(None);
     }
     // Whatever else waits stays: all changes of a host go in one request and take one boot.
     let mut all = BTreeMap::new();
@@ -160,12 +162,14 @@ pub(super) async fn stage(
         // What is in force already needs no change once nothing waits.
         all.retain(|name, value| current.get(name) != Some(value));
         if all.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
     }
     let reply = send(survey, &bios, &all).await?;
     let job = staged_job(survey, &bios, &reply).await?;
-    read_back(survey, wanted, &current, job, listener).await
+    let now = read_back(survey, wanted, &current, job, listener).await?;
+    let system = survey.system().await?;
+    Ok(Early::of(wanted, &current, &now, Witness::of(&system)))
 }
 
 async fn send(
@@ -264,13 +268,14 @@ async fn staged_job(
     Ok(Some(task::name(&path)))
 }
 
+/// The attributes that the BIOS shows once they are staged.
 async fn read_back(
     survey: &Survey<'_>,
     wanted: &BTreeMap<String, Value>,
     before: &BTreeMap<String, Value>,
     job: Option<String>,
     listener: Listener<'_>,
-) -> Result<(), Error> {
+) -> Result<BTreeMap<String, Value>, Error> {
     let client = survey.client;
     let system = survey.system().await?;
     let path = system.link("Bios").unwrap_or_default();
@@ -295,7 +300,7 @@ async fn read_back(
             })
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(now);
         }
         // A settings resource without attributes cannot show them; the queued job stands for
         // them then.
@@ -303,7 +308,7 @@ async fn read_back(
             listener(Progress::Note(
                 "the BMC does not show what is staged; its job is queued".into(),
             ));
-            return Ok(());
+            return Ok(now);
         }
         let waited = start.elapsed();
         if waited + client.options.poll > client.options.read_back_budget {

@@ -74,7 +74,13 @@ pub(super) async fn set(
     task::finish(client, &reply, "the boot override", listener).await?;
     let start = Instant::now();
     loop {
-        let now = system::boot_override(&*fetch(client, &place.path).await?);
+        let mut now = system::boot_override(&*fetch(client, &place.path).await?);
+        // A settings resource may show less than it takes (AMI); the system shows the rest.
+        if differs(wanted, &now) && place.path != carrier.path {
+            let shown = system::boot_override(&*fetch(client, &carrier.path).await?);
+            now.uefi_target = now.uefi_target.or(shown.uefi_target);
+            now.http_boot_uri = now.http_boot_uri.or(shown.http_boot_uri);
+        }
         if !differs(wanted, &now) {
             return Ok(Lasts::AsWished);
         }

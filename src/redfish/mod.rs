@@ -12,6 +12,7 @@ mod boot;
 mod boot_order;
 mod certificate;
 mod document;
+mod early;
 mod error;
 mod hardware;
 mod insert;
@@ -51,6 +52,7 @@ pub use options::{Listener, Options, Progress, Requests};
 pub use serve::{Fetched, ImageServer, address_towards};
 pub use trust::{certificate, normalise as normalise_pin};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -58,10 +60,12 @@ use serde_json::Value;
 use tokio::sync::{Mutex, RwLock};
 
 use self::boot::Lasts;
+use self::early::Early;
 use self::once::Once;
 use self::survey::{Cache, ROOT, Survey, fetch};
 use self::transport::Client;
-use crate::model::bmc::BootOverride;
+use self::witness::Witness;
+use crate::model::bmc::{BootOverride, PowerGoal};
 use crate::model::{BmcAct, BmcQuery, Endpoint};
 
 /// A connection to one BMC.
@@ -71,6 +75,8 @@ pub struct Bmc {
     cache: RwLock<Cache>,
     /// An override that was wished once and that the BMC took for good.
     once: Mutex<Option<Once>>,
+    /// Staged BIOS attributes that the BMC shows as if they were in force.
+    early: Mutex<Option<Early>>,
     client: Client,
 }
 
@@ -112,6 +118,7 @@ impl Bmc {
         Ok(Self {
             cache: RwLock::new(Cache::with_root(root)),
             once: Mutex::new(None),
+            early: Mutex::new(None),
             client,
         })
     }
@@ -137,7 +144,17 @@ impl Bmc {
                 }
                 Ok(json(state))
             }
-            BmcQuery::Bios => bios::state(&survey).await.map(json),
+            BmcQuery::Bios => {
+                let mut state = bios::state(&survey).await?;
+                let mut early = self.early.lock().await;
+                if let Some(one) = early.as_mut() {
+                    let system = fetch(&self.client, &survey.system().await?.path).await?;
+                    if !one.colour(&mut state, &Witness::of(&system)) {
+                        *early = None;
+                    }
+                }
+                Ok(json(state))
+            }
             BmcQuery::BiosRegistry => registry::read(&survey).await.map(json),
             BmcQuery::Media => media::state(&survey).await.map(json),
             BmcQuery::SecureBoot => secure_boot::state(&survey).await.map(json),
@@ -169,10 +186,11 @@ impl Bmc {
                 cache: &cache,
             };
             let outcome = match act {
-                BmcAct::StageBios { attributes } => {
-                    bios::stage(&survey, attributes, progress).await
+                BmcAct::StageBios { attributes } => self.stage(&survey, attributes, progress).await,
+                BmcAct::BootForSettings => {
+                    let unseen = self.early.lock().await.is_some();
+                    settings_boot::boot(&survey, unseen, progress).await
                 }
-                BmcAct::BootForSettings => settings_boot::boot(&survey, progress).await,
                 BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
                 BmcAct::SetBoot(wanted) => self.set_boot(&survey, wanted, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
@@ -199,6 +217,13 @@ impl Bmc {
                     ));
                 }
                 Ok(()) if matches!(act, BmcAct::Power(_) | BmcAct::BootForSettings) => {
+                    if matches!(
+                        act,
+                        BmcAct::Power(PowerGoal::Restart | PowerGoal::ForceRestart)
+                            | BmcAct::BootForSettings
+                    ) {
+                        *self.early.lock().await = None;
+                    }
                     return self
                         .restore_once(self.client.options.ready_budget, progress)
                         .await;
@@ -206,6 +231,19 @@ impl Bmc {
                 outcome => return outcome,
             }
         }
+    }
+
+    async fn stage(
+        &self,
+        survey: &Survey<'_>,
+        attributes: &BTreeMap<String, Value>,
+        progress: Listener<'_>,
+    ) -> Result<(), Error> {
+        if let Some(shown) = bios::stage(survey, attributes, progress).await? {
+            let mut early = self.early.lock().await;
+            *early = Some(shown.joined(early.take()));
+        }
+        Ok(())
     }
 
     async fn set_boot(

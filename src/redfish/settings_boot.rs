@@ -64,10 +64,15 @@ impl Waiting {
     }
 }
 
-/// Nothing is booted where nothing waits.
-pub(super) async fn boot(survey: &Survey<'_>, listener: Listener<'_>) -> Result<(), Error> {
+/// Nothing is booted where nothing waits; `unseen` tells that something does which the BMC does
+/// not show as waiting.
+pub(super) async fn boot(
+    survey: &Survey<'_>,
+    unseen: bool,
+    listener: Listener<'_>,
+) -> Result<(), Error> {
     let (before, _) = Waiting::read(survey).await?;
-    if before.is_empty() {
+    if before.is_empty() && !unseen {
         return Ok(());
     }
     power::bring(survey, PowerGoal::Restart, listener).await?;

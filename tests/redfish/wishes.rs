@@ -452,3 +452,28 @@ async fn an_override_that_once_was_taken_for_good_is_taken_away_after_the_boot()
     assert_eq!(boot(other.answer(&path).await.unwrap()), "Continuous");
     other.close().await;
 }
+
+#[tokio::test]
+async fn a_staged_value_that_is_shown_as_in_force_waits_for_the_boot_all_the_same() {
+    for profile in [Profile::Generic, Profile::Supermicro, Profile::Xcc] {
+        let emulated = start_with(profile, &["pending-shown-as-current"], |_| ()).await;
+        let bmc = emulated.connect().await.expect("a connection");
+        done(&bmc, BmcAct::Power(PowerGoal::On)).await;
+        up(&bmc).await;
+        let sriov = wish("bios", json!({"intents": {"sriov": "on"}}));
+        let plan = read(&bmc, &*sriov).await.expect("readable");
+        for action in &plan.actions {
+            let Action::Bmc(act) = action else {
+                panic!("{action:?}")
+            };
+            done(&bmc, act.clone()).await;
+        }
+        let after = read(&bmc, &*sriov).await.expect("readable");
+        assert_eq!(after.standing, Standing::AwaitsBoot, "{profile:?}");
+        // The time of the last reset has whole seconds.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        done(&bmc, BmcAct::BootForSettings).await;
+        assert!(read(&bmc, &*sriov).await.expect("readable").is_settled());
+        bmc.close().await;
+    }
+}

@@ -362,6 +362,15 @@ impl Bmc {
         self.save(inner);
     }
 
+    /// The BIOS, by the fault `pending-shown-as-current` with what waits.
+    pub fn show_bios(&self, inner: &Inner, document: &mut Value) {
+        if inner.faults.is_active(FaultKind::PendingShownAsCurrent) {
+            for (name, value) in &inner.state.pending {
+                document["Attributes"][name] = value.clone();
+            }
+        }
+    }
+
     /// The settings resource as the vendor shows it.
     pub fn show_settings(&self, inner: &Inner, document: &mut Value) {
         let mut shown: serde_json::Map<String, Value> = match self.dialect.pending {

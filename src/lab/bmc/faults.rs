@@ -24,6 +24,8 @@ pub enum FaultKind {
     SessionsExhausted,
     /// A boot override that is wanted once stays.
     OnceIgnored,
+    /// The BIOS shows staged values as if they were in force, and nothing as pending.
+    PendingShownAsCurrent,
     /// `Members` of Systems is empty for so many seconds after the first request, a BMC reset and
     /// a clearing of the job queue.
     EmptyMembers,
@@ -47,7 +49,7 @@ pub enum FaultKind {
     DropConnection,
 }
 
-const TABLE: [(FaultKind, &str, u64); 16] = [
+const TABLE: [(FaultKind, &str, u64); 17] = [
     (FaultKind::BusyWhileBooting, "busy-while-booting", 1),
     (
         FaultKind::PatchWithoutLocation200,
@@ -62,6 +64,11 @@ const TABLE: [(FaultKind, &str, u64); 16] = [
     (FaultKind::JobGoneAfterReset, "job-404-after-reset", 30),
     (FaultKind::SessionsExhausted, "sessions-exhausted", 0),
     (FaultKind::OnceIgnored, "once-ignored", 0),
+    (
+        FaultKind::PendingShownAsCurrent,
+        "pending-shown-as-current",
+        0,
+    ),
     (FaultKind::EmptyMembers, "empty-members", 120),
     (FaultKind::MalformedMember, "malformed-member", 0),
     (FaultKind::StaleEtag, "stale-etag", 1),

@@ -138,6 +138,8 @@ impl Bmc {
             set_present(document, "DateTime", json!(time(Timestamp::now())));
         } else if anatomy.is_settings(path) {
             self.show_settings(inner, document);
+        } else if anatomy.is_bios(path) {
+            self.show_bios(inner, document);
         } else if path == anatomy.sessions {
             let ids: Vec<String> = inner
                 .sessions
