@@ -44,12 +44,14 @@ pub struct Spelling {
     pub from: Option<String>,
 }
 
+/// The table as it is written, with its explanations.
+pub const TEXT: &str = include_str!("intents.yaml");
+
 /// The table that comes with the program.
 pub fn intents() -> &'static Intents {
     static TABLE: OnceLock<Intents> = OnceLock::new();
     TABLE.get_or_init(|| {
-        serde_saphyr::from_str(include_str!("intents.yaml"))
-            .expect("the crate's own table is valid, which a test holds")
+        serde_saphyr::from_str(TEXT).expect("the crate's own table is valid, which a test holds")
     })
 }
 
