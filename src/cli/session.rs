@@ -169,18 +169,6 @@ impl Session {
         )
     }
 
-    /// A run that touches no machine, and needs no secret of the inventory.
-    ///
-    /// # Errors
-    /// As [`Session::open`].
-    pub fn open_at_home(
-        command: &'static str,
-        chosen: &Chosen,
-        common: &Common,
-    ) -> anyhow::Result<Result<Self, i32>> {
-        Self::open_for(command, chosen, common, Secrets::Leave, plan::compose)
-    }
-
     /// The same where each host, by its name, has tasks of its own.
     ///
     /// # Errors
@@ -194,6 +182,18 @@ impl Session {
         Self::open_for(name, chosen, common, Secrets::Read, |site, choice| {
             plan::errands(site, choice, name, tasks)
         })
+    }
+
+    /// A run that touches no machine, and needs no secret of the inventory.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_at_home(
+        command: &'static str,
+        chosen: &Chosen,
+        common: &Common,
+    ) -> anyhow::Result<Result<Self, i32>> {
+        Self::open_for(command, chosen, common, Secrets::Leave, plan::compose)
     }
 
     fn open_for(
