@@ -40,6 +40,7 @@ test-quick:
 test-redfish: build
 	tests/redfish/run $(PROGRAM)
 
+# tests/live PROGRAM INVENTORY "bring-up secrets" runs only these steps.
 test-live: build
 	tests/live $(PROGRAM)
 

@@ -5,10 +5,29 @@ use std::time::Duration;
 
 use super::fleet::Fleet;
 use super::hub::failure;
-use crate::event::Failure;
+use crate::event::{Failure, What};
 use crate::model::{Action, Payload, Secret, Text};
 
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The endpoint's address moves within seconds when a control plane goes.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Whether only the way to the Kubernetes API failed.
+fn is_passing(failure: &Failure) -> bool {
+    const WORDS: [&str; 7] = [
+        "connection refused",
+        "no route to host",
+        "i/o timeout",
+        "connection reset",
+        "EOF",
+        "TLS handshake timeout",
+        "etcdserver:",
+    ];
+    let said = failure.output.as_deref().unwrap_or_default();
+    WORDS.iter().any(|words| said.contains(words))
+}
 
 /// Makes every late value that the acts name and that is not known yet.
 pub(super) async fn provide(fleet: &Fleet, actions: &[Action]) -> Result<(), Failure> {
@@ -67,7 +86,23 @@ async fn make(fleet: &Fleet, name: &str) -> Result<(), Failure> {
         });
     };
     let contact = fleet.contact(host).map_err(|error| failure(&error, None))?;
-    let value = contact.value(&late.run, TIMEOUT).await?;
+    let mut tries = TRIES;
+    let value = loop {
+        match contact.value(&late.run, TIMEOUT).await {
+            // Making one more token, or uploading the certificates once more, harms nobody.
+            Err(failure) if tries > 1 && is_passing(&failure) => {
+                tries -= 1;
+                run.hub.tell(What::Retrying {
+                    host: (*host).to_owned(),
+                    reason: format!("making ‹{name}›: the Kubernetes API was not to be reached"),
+                    attempt: TRIES - tries,
+                    wait_seconds: PAUSE.as_secs_f64(),
+                });
+                tokio::time::sleep(PAUSE).await;
+            }
+            ended => break ended?,
+        }
+    };
     if value.is_empty() {
         return Err(Failure {
             message: format!("{host} made an empty value for ‹{name}›"),

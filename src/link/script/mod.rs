@@ -6,6 +6,7 @@
 //! and on standard error, so that what a program prints can never pass for a frame.
 
 mod act;
+mod again;
 mod ask;
 mod frame;
 mod lease;
@@ -105,6 +106,9 @@ pub fn compile(batch: &Batch, around: &Around<'_>) -> Result<Script, CompileErro
     let mut writer = Writer::new();
     if let Some(lease) = &around.lease {
         lease::take(&mut writer, lease);
+    }
+    if !batch.acts.is_empty() {
+        writer.text.push_str(again::AGAIN);
     }
     for (index, action) in batch.acts.iter().enumerate() {
         act::write(&mut writer, index, action, around)?;

@@ -63,6 +63,7 @@ pub struct Manifest {
 /// More differences than this are counted, not listed.
 const SHOWN_DIFFERENCES: usize = 30;
 
+/// The link's scripts define `again`: a call that did not get through is made again.
 const KUBECTL: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf\n";
 
 impl Kind for Manifest {
@@ -229,7 +230,7 @@ impl Manifest {
                 .map(|object| shell::quote(&format!("crd/{}", object.name)))
                 .collect();
             let mut script = format!(
-                "{KUBECTL}kubectl apply --server-side --force-conflicts --field-manager={FIELD_MANAGER} -f -\n"
+                "{KUBECTL}again kubectl apply --server-side --force-conflicts --field-manager={FIELD_MANAGER} -f -\n"
             );
             if !defined.is_empty() {
                 script.push_str(&format!(
@@ -253,7 +254,8 @@ fn delete(objects: &[&Object]) -> Action {
     // What was made last goes first.
     let reversed: Vec<&Object> = objects.iter().rev().copied().collect();
     Action::Feed {
-        script: format!("{KUBECTL}kubectl delete --ignore-not-found --timeout=120s -f -").into(),
+        script: format!("{KUBECTL}again kubectl delete --ignore-not-found --timeout=120s -f -")
+            .into(),
         payload: Payload::Text(payload(&reversed)),
     }
 }
