@@ -16,6 +16,7 @@ mod check;
 mod completions;
 pub mod exit;
 mod facts;
+mod firmware;
 mod lab;
 mod media;
 mod plan;
@@ -130,6 +131,8 @@ enum Command {
     Bios(bios::Bios),
     /// Switches servers on and off through their BMCs.
     Power(power::Power),
+    /// Firmware: which versions run, and bringing components to one.
+    Firmware(firmware::Firmware),
     /// Virtual drives: which image is in, put one in, take it out.
     Media(media::Media),
     /// Machines and BMCs on this box, to try everything without hardware.
@@ -176,6 +179,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<i32> {
         Command::Bmc(command) => command.run(common),
         Command::Bios(command) => command.run(common),
         Command::Power(command) => command.run(common),
+        Command::Firmware(command) => command.run(common),
         Command::Media(command) => command.run(common),
         Command::Lab(command) => command.run(common),
         Command::Reset(command) => command.run(common),

@@ -236,7 +236,8 @@ impl Error {
                 "the BMC fetches the image itself, over its own network port: its own DNS or route may \
                  be why it cannot, so name the server by its IP address, in a network that the BMC \
                  reaches; check that the address answers, and that its certificate is one that the BMC \
-                 takes if it is https; or let `ra-deploy media insert --file` serve the image"
+                 takes if it is https; or let ra-deploy hand it over: \
+                 `media insert --file`, `firmware update --file`"
                     .into()
             }
             Self::Serve { .. } => {

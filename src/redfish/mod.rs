@@ -14,6 +14,7 @@ mod certificate;
 mod document;
 mod early;
 mod error;
+mod firmware;
 mod hardware;
 mod insert;
 mod jobs;
@@ -42,6 +43,9 @@ mod testing;
 mod tests;
 mod transport;
 mod trust;
+mod upload;
+mod volume;
+mod waiting;
 mod witness;
 mod write;
 
@@ -159,6 +163,9 @@ impl Bmc {
             BmcQuery::Media => media::state(&survey).await.map(json),
             BmcQuery::SecureBoot => secure_boot::state(&survey).await.map(json),
             BmcQuery::BootOrder => boot_order::state(&survey).await.map(json),
+            BmcQuery::Firmware => firmware::state(&survey).await.map(json),
+            BmcQuery::Storage => volume::state(&survey).await.map(json),
+            BmcQuery::Waiting => Ok(json(waiting::state(&self.client))),
             BmcQuery::Hardware => hardware::read(&survey).await,
             BmcQuery::Logs => Ok(json(logs::read(&survey).await?)),
             BmcQuery::Jobs => Ok(json(jobs::read(&survey).await?)),
@@ -191,8 +198,18 @@ impl Bmc {
                     let unseen = self.early.lock().await.is_some();
                     settings_boot::boot(&survey, unseen, progress).await
                 }
-                BmcAct::Power(goal) => power::bring(&survey, *goal, progress).await,
+                BmcAct::Power(goal) => {
+                    let outcome = power::bring(&survey, *goal, progress).await;
+                    if outcome.is_ok() {
+                        waiting::after(&self.client, *goal);
+                    }
+                    outcome
+                }
                 BmcAct::SetBoot(wanted) => self.set_boot(&survey, wanted, progress).await,
+                BmcAct::UpdateFirmware(order) => firmware::update(&survey, order, progress).await,
+                BmcAct::CreateVolume(order) => volume::create(&survey, order, progress).await,
+                BmcAct::DeleteVolume(path) => volume::delete(&survey, path, progress).await,
+                BmcAct::BootStaged => waiting::boot(&survey, progress).await,
                 BmcAct::InsertMedia(medium) => media::insert(&survey, medium, progress).await,
                 BmcAct::EjectMedia(drive) => media::eject(&survey, *drive, progress).await,
                 BmcAct::SetSettings(wish) => settings::set(&survey, wish, progress).await,
@@ -216,11 +233,17 @@ impl Bmc {
                         "the BMC broke off an answer; looking at what came of it".into(),
                     ));
                 }
-                Ok(()) if matches!(act, BmcAct::Power(_) | BmcAct::BootForSettings) => {
+                Ok(())
+                    if matches!(
+                        act,
+                        BmcAct::Power(_) | BmcAct::BootForSettings | BmcAct::BootStaged
+                    ) =>
+                {
                     if matches!(
                         act,
                         BmcAct::Power(PowerGoal::Restart | PowerGoal::ForceRestart)
                             | BmcAct::BootForSettings
+                            | BmcAct::BootStaged
                     ) {
                         *self.early.lock().await = None;
                     }

@@ -39,6 +39,10 @@ pub struct Options {
     pub read_back_budget: Duration,
     /// For a task that does not wait for a reset.
     pub task_budget: Duration,
+    /// For a firmware update from its start to the version that runs, the BMC's restart included.
+    pub update_budget: Duration,
+    /// For sending an image.
+    pub upload_timeout: Duration,
     /// What the sealed parts of acts stand for.
     pub vault: Arc<Vault>,
     /// For a BMC that restarts to answer again.
@@ -63,6 +67,8 @@ impl Default for Options {
             boot_budget: seconds(120),
             read_back_budget: seconds(60),
             task_budget: seconds(1800),
+            update_budget: seconds(3600),
+            upload_timeout: seconds(1800),
             vault: Arc::default(),
             restart_budget: seconds(900),
         }

@@ -28,14 +28,16 @@ pub(super) fn expands_truly(root: &Document) -> bool {
                 .any(|key| truth(expand, key) == Some(true))
                 && truth(expand, "Levels") != Some(false)
         });
-    let ami = root
-        .text("Vendor")
+    offers && !is_ami(root)
+}
+
+fn is_ami(root: &Document) -> bool {
+    root.text("Vendor")
         .is_some_and(|vendor| vendor.starts_with("AMI"))
         || root
             .at("/Oem")
             .and_then(Value::as_object)
-            .is_some_and(|oem| oem.keys().any(|key| key.eq_ignore_ascii_case("ami")));
-    offers && !ami
+            .is_some_and(|oem| oem.keys().any(|key| key.eq_ignore_ascii_case("ami")))
 }
 
 /// The ETags to try for a write, in order. A document's own comes first; AMI refuses its own and
@@ -168,6 +170,31 @@ pub(super) fn image_unreachable(messages: &[Message]) -> bool {
         ]
         .contains(&message.short())
     })
+}
+
+/// Messages of work that has ended and takes effect only with the server's next boot: of the Base
+/// registry and of HPE (nv-redfish).
+pub(super) fn wants_boot(messages: &[Message]) -> bool {
+    messages.iter().any(|message| {
+        ["SystemResetRequired", "ResetRequired", "RebootRequired"].contains(&message.short())
+    })
+}
+
+/// iDRAC lists firmware that it could go back to, or that waits in its store, beside what runs
+/// (seen in the captured tree).
+pub(super) fn is_kept_firmware(id: &str) -> bool {
+    id.starts_with("Previous-") || id.starts_with("Available-")
+}
+
+/// AMI serves its address for multipart images and does not tell it (nv-redfish).
+pub(super) fn untold_multipart(root: &Document, service: &Document) -> Option<String> {
+    is_ami(root).then(|| format!("{}/upload", service.path))
+}
+
+/// HPE's place for images takes a form of its own: the session's key as a cookie and a field,
+/// where the image goes, and the file (ilorest).
+pub(super) fn is_upload_form(path: &str) -> bool {
+    path.to_ascii_lowercase().starts_with("/cgi-bin/")
 }
 
 #[cfg(test)]

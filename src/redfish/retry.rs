@@ -115,7 +115,7 @@ impl Client {
     }
 
     /// The error that an answer without success stands for.
-    fn judge(&self, request: &Request, reply: &Reply, waited: Duration) -> Error {
+    pub fn judge(&self, request: &Request, reply: &Reply, waited: Duration) -> Error {
         let messages = reply.messages();
         let method = request.method.to_string();
         let path = request.path.clone();

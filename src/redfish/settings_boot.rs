@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::options::{Listener, Progress};
 use super::survey::{Cache, Survey};
-use super::{bios, boot_order, power, secure_boot};
+use super::{bios, boot_order, power, secure_boot, waiting};
 use crate::model::bmc::PowerGoal;
 use crate::model::bmc::bios::alike;
 
@@ -77,6 +77,7 @@ pub(super) async fn boot(
     }
     power::bring(survey, PowerGoal::Restart, listener).await?;
     let client = survey.client;
+    waiting::after(client, PowerGoal::Restart);
     let start = Instant::now();
     let mut told = start;
     loop {

@@ -1,6 +1,6 @@
 //! Tasks and jobs: what a BMC goes on doing after it has answered.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::error::Error;
 use super::links::{path_of, tidy};
 use super::message::{Message, messages_of};
 use super::options::{Listener, Progress};
+use super::quirks;
 use super::retry::retry_after;
 use super::transport::{Client, Reply, Request};
 
@@ -109,15 +110,64 @@ pub(super) async fn finish(
     what: &str,
     listener: Listener<'_>,
 ) -> Result<(), Error> {
+    let budget = client.options.task_budget;
+    follow(
+        client,
+        reply,
+        &Following {
+            what,
+            budget,
+            queued: None,
+        },
+        listener,
+    )
+    .await
+    .map(drop)
+}
+
+/// How a task is followed.
+pub(super) struct Following<'a> {
+    pub what: &'a str,
+    pub budget: Duration,
+    /// How long it may wait to begin until it counts as waiting for a boot; it is waited for to
+    /// its end when none.
+    pub queued: Option<Duration>,
+}
+
+/// Where following a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There was nothing to follow.
+    Untold,
+    /// With success, as far as was told.
+    Ended,
+    /// It waits for a boot, or has ended and says that a boot has to follow.
+    AwaitsBoot,
+}
+
+/// The same as [`finish`], for work that may wait for the server's next boot.
+pub(super) async fn follow(
+    client: &Client,
+    reply: &Reply,
+    following: &Following<'_>,
+    listener: Listener<'_>,
+) -> Result<Outcome, Error> {
+    let what = following.what;
+    let wants_boot = quirks::wants_boot(&reply.messages());
     let Some(path) = of_reply(client, reply) else {
-        return Ok(());
+        return Ok(if wants_boot {
+            Outcome::AwaitsBoot
+        } else {
+            Outcome::Untold
+        });
     };
     let start = Instant::now();
+    let mut queued_since = None;
     let mut pause = retry_after(reply).unwrap_or(client.options.poll);
     let mut last = "unknown".to_owned();
     loop {
         let waited = start.elapsed();
-        if waited + pause > client.options.task_budget {
+        if waited + pause > following.budget {
             return Err(Error::NotProven {
                 what: what.to_owned(),
                 found: format!("task {} is {last}", name(&path)),
@@ -128,7 +178,7 @@ pub(super) async fn finish(
         pause = client.options.poll;
         let answer = match client.send(&Request::get(&path)).await {
             Ok(answer) => answer,
-            Err(Error::Missing { .. }) => return Ok(()),
+            Err(Error::Missing { .. }) => return Ok(Outcome::Ended),
             Err(error) if error.is_passing() => {
                 listener(Progress::Waiting {
                     what: format!("the BMC to answer again ({error})"),
@@ -150,8 +200,12 @@ pub(super) async fn finish(
         };
         pause = retry_after(&answer).unwrap_or(pause);
         let body = answer.json();
+        let ended = |messages: &[Message]| match wants_boot || quirks::wants_boot(messages) {
+            true => Outcome::AwaitsBoot,
+            false => Outcome::Ended,
+        };
         let state = match standing(&body) {
-            Some(Standing::Done) => return Ok(()),
+            Some(Standing::Done) => return Ok(ended(&task_messages(&body))),
             Some(Standing::Failed(state)) => {
                 return Err(Error::Task {
                     what: what.to_owned(),
@@ -159,9 +213,22 @@ pub(super) async fn finish(
                     messages: task_messages(&body),
                 });
             }
-            Some(Standing::Queued(state) | Standing::Running(state)) => state,
+            Some(Standing::Queued(state)) => {
+                let since = *queued_since.get_or_insert_with(Instant::now);
+                if following
+                    .queued
+                    .is_some_and(|limit| since.elapsed() >= limit)
+                {
+                    return Ok(Outcome::AwaitsBoot);
+                }
+                state
+            }
+            Some(Standing::Running(state)) => {
+                queued_since = None;
+                state
+            }
             None if answer.status == 202 => "running".to_owned(),
-            None => return Ok(()),
+            None => return Ok(ended(&messages_of(&body))),
         };
         listener(Progress::Task {
             state: state.clone(),

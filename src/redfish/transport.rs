@@ -3,14 +3,15 @@
 //! Writes never reuse a connection, so that 'the connection was never made' can be told from 'it
 //! broke' (some BMCs reset reused connections; libredfish).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::{Arrival, Error};
 use super::message::{Message, messages};
@@ -107,12 +108,25 @@ impl Reply {
     }
 }
 
+/// What waits for the server's next boot, as far as no resource of the BMC tells it.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    /// Version by the path of its component.
+    pub firmware: BTreeMap<String, String>,
+    /// Names of volumes that will be there.
+    pub created: BTreeSet<String>,
+    /// Paths of volumes that will be gone.
+    pub deleted: BTreeSet<String>,
+}
+
 pub(super) struct Client {
     pub endpoint: Endpoint,
     pub options: Options,
     pub counters: Counters,
     pub login: Login,
     pub origin: String,
+    /// What was written in this run and waits for the server's next boot.
+    staged: Mutex<Staged>,
     /// Requests that were answered with success so far.
     pub(super) answered: AtomicU64,
     pub(super) base: Url,
@@ -175,6 +189,7 @@ impl Client {
             writer: build(0)?,
             origin: base.origin().ascii_serialization(),
             base,
+            staged: Mutex::default(),
             answered: AtomicU64::new(0),
             gate: Semaphore::new(options.gate.max(1)),
             counters: Counters::default(),
@@ -201,6 +216,15 @@ impl Client {
         }
     }
 
+    /// A place among the requests that may be under way.
+    pub async fn turn(&self) -> SemaphorePermit<'_> {
+        self.gate.acquire().await.expect("the gate is never closed")
+    }
+
+    pub fn staged(&self) -> MutexGuard<'_, Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A text of an act with its sealed values put in.
     pub fn reveal(&self, text: &Text) -> Result<String, Error> {
         self.options
@@ -217,7 +241,7 @@ impl Client {
         encoding: &str,
     ) -> Result<Reply, Error> {
         let url = self.address(&request.path)?;
-        let _gate = self.gate.acquire().await.expect("the gate is never closed");
+        let _gate = self.turn().await;
         let _fleet = match &self.options.fleet {
             Some(fleet) => Some(
                 fleet
@@ -282,7 +306,7 @@ impl Client {
         })
     }
 
-    fn broken(&self, error: reqwest::Error) -> Error {
+    pub fn broken(&self, error: reqwest::Error) -> Error {
         if let Some(tls) = trust::explain(&self.origin, &error) {
             return tls;
         }

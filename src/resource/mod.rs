@@ -21,6 +21,7 @@ pub mod command;
 mod diff;
 pub mod directory;
 pub mod file;
+pub mod firmware;
 pub mod helm_release;
 pub mod image;
 pub mod kernel_module;
@@ -37,6 +38,7 @@ pub mod swap;
 pub mod sysctl;
 pub mod user;
 pub mod virtual_media;
+pub mod volume;
 pub mod wait;
 mod words;
 
@@ -222,6 +224,8 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<virtual_media::VirtualMedia>(),
     KindEntry::of::<boot_order::BootOrder>(),
     KindEntry::of::<secure_boot::SecureBoot>(),
+    KindEntry::of::<firmware::Firmware>(),
+    KindEntry::of::<volume::Volume>(),
 ];
 
 /// The kind of that name.

@@ -1,11 +1,12 @@
-//! A reboot that something waits for: files newer than the boot, or BIOS settings that pend.
+//! A reboot that something waits for: files newer than the boot, BIOS settings that pend, firmware
+//! and volumes that were written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::service::is_newer;
 use super::{Fault, Kind, Resource, Surroundings};
-use crate::model::bmc::{BiosState, BootOrderState, SecureBootState};
+use crate::model::bmc::{BiosState, BootOrderState, SecureBootState, WaitingState};
 use crate::model::query::FileState;
 use crate::model::{Action, Answers, BmcQuery, Change, Difference, Query, Unread};
 use crate::probe::Probe;
@@ -17,7 +18,7 @@ use crate::probe::Probe;
 pub struct Parameters {
     /// Paths: one that is newer than the boot means a reboot.
     watch: Vec<String>,
-    /// `false`: BIOS settings that pend are left to a later boot.
+    /// `false`: BIOS settings, firmware and volumes that pend are left to a later boot.
     bios: Option<bool>,
     /// Whether a switch of secure boot that waits for a boot means one.
     secure_boot: bool,
@@ -63,6 +64,7 @@ impl Probe for Reboot {
         queries.extend(self.watch.iter().cloned().map(Query::File));
         if self.bios {
             queries.push(Query::Bmc(BmcQuery::Bios));
+            queries.push(Query::Bmc(BmcQuery::Waiting));
         }
         if self.secure_boot {
             queries.push(Query::Bmc(BmcQuery::SecureBoot));
@@ -97,6 +99,13 @@ impl Probe for Reboot {
             } else if let Some(job) = state.job {
                 differences.push(Difference::Note(format!(
                     "the BMC's job {job} waits for it"
+                )));
+            }
+            let waiting: WaitingState = answers.bmc_state(&BmcQuery::Waiting)?;
+            if !waiting.what.is_empty() {
+                differences.push(Difference::Note(format!(
+                    "it is waited for by {}",
+                    super::words::listed(&waiting.what)
                 )));
             }
         }

@@ -157,13 +157,19 @@ fn jobs(tree: &Tree, root: &Value, managers: &[String]) -> Vec<String> {
 }
 
 fn pushes(tree: &Tree, root: &Value) -> Vec<String> {
-    let Some(service) = link(root, "UpdateService").and_then(|path| tree.value(path)) else {
+    let Some(path) = link(root, "UpdateService") else {
         return Vec::new();
     };
-    ["HttpPushUri", "MultipartHttpPushUri"]
+    let service = tree.value(path).unwrap_or_default();
+    let told: Vec<String> = ["HttpPushUri", "MultipartHttpPushUri"]
         .iter()
         .filter_map(|property| service.get(*property)?.as_str().map(str::to_owned))
-        .collect()
+        .collect();
+    // AMI serves a place without telling it.
+    if told.is_empty() && link(&service, "FirmwareInventory").is_some() {
+        return vec![format!("{path}/upload")];
+    }
+    told
 }
 
 fn media<'a>(tree: &Tree, owners: impl Iterator<Item = &'a String>) -> Vec<String> {

@@ -229,6 +229,7 @@ impl Bmc {
             self.apply_bios_firmware(inner);
             self.boot_securely(inner);
             self.take_boot_order(inner);
+            self.apply_tasks(inner);
             boot = self.take_boot_target(inner);
             image = self.boot_image(inner, &boot);
         });

@@ -99,6 +99,7 @@ impl Profile {
                 case: Case::Folded,
                 patch_answer: PatchAnswer::Messages,
                 registry: RegistryAccess::CompressedOnly,
+                update_answer: UpdateAnswer::ErrorBodyUnder200,
                 session_limit: 13,
                 ..generic
             },
@@ -117,6 +118,7 @@ impl Profile {
                 pending: PendingShape::AbsentWhenNone,
                 media: MediaDialect::BareAction,
                 eject: Eject::ActionOnlyWhileInserted,
+                update_answer: UpdateAnswer::NothingToFollow,
                 boot_mode: BootMode::ResetByTarget,
                 session_limit: 16,
                 ..generic
@@ -197,6 +199,7 @@ pub struct Dialect {
     pub power_settle: Lag,
     pub case: Case,
     pub registry: RegistryAccess,
+    pub update_answer: UpdateAnswer,
     pub session_limit: usize,
 }
 
@@ -223,6 +226,7 @@ impl Default for Dialect {
             power_settle: Lag::AtOnce,
             case: Case::Exact,
             registry: RegistryAccess::Open,
+            update_answer: UpdateAnswer::Task,
             session_limit: 16,
         }
     }
@@ -243,6 +247,17 @@ pub enum BiosAnswer {
     AcceptedNoLocation,
     /// 204.
     Settled,
+}
+
+/// What a firmware update is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateAnswer {
+    /// 202 with a task monitor's Location and the task.
+    Task,
+    /// 202 and nothing to poll.
+    NothingToFollow,
+    /// 200 with an `error` that says success.
+    ErrorBodyUnder200,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

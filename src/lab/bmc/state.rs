@@ -90,6 +90,8 @@ pub enum TaskEffect {
     Bios,
     /// Documents take these values; `None` removes one.
     Documents(BTreeMap<String, Option<Value>>),
+    /// A component runs a version; ends at a boot.
+    Firmware(String, String),
     Nothing,
 }
 

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Message, refuse};
 use super::machine::{Bmc, Inner};
 use super::model::healthy;
+use super::profile::BiosAnswer;
 use super::state::{Task, TaskEffect, TaskState};
 use super::tasks::Order;
 use super::tree::normal;
+use super::update::names;
 
 /// RAID type, fewest drives, and share of the drives' capacity as numerator and denominator, where
 /// the count of drives stands for 0.
@@ -49,6 +51,17 @@ impl Bmc {
             );
         }
         let mut inner = self.lock();
+        let time = body["@Redfish.OperationApplyTime"].as_str();
+        let support = self
+            .stored(&inner, collection)
+            .map(|document| document["@Redfish.OperationApplyTimeSupport"].clone())
+            .unwrap_or_default();
+        if time.is_some_and(|time| !names(&support, time)) {
+            return refuse(
+                400,
+                Message::new("PropertyUnknown").arguments(["@Redfish.OperationApplyTime"]),
+            );
+        }
         let mut sizes = Vec::new();
         for path in &drives {
             let Some(drive) = self.stored(&inner, path) else {
@@ -95,13 +108,22 @@ impl Bmc {
         self.link_drives(&mut inner, &drives, &path, true);
         let effect =
             TaskEffect::Documents(BTreeMap::from([(path.clone(), Some(document.clone()))]));
-        let task = self.work(
-            &mut inner,
-            "Create a volume",
+        let order = Order {
+            name: "Create a volume",
+            kind: "RealTimeNoRebootConfiguration",
+            state: match time {
+                Some("OnReset") => TaskState::Scheduled,
+                _ => TaskState::Running,
+            },
+            target: Some(path),
             effect,
-            Some(path),
-            Some(document),
-        );
+            outcome: Some(document),
+        };
+        let task = self.start_task(&mut inner, order);
+        // iDRAC answers with its own job.
+        if self.dialect.bios_answer == BiosAnswer::VendorJob {
+            return Answer::json(201, json!({})).with(header::LOCATION, self.job_path(&task));
+        }
         self.accepted(&task)
     }
 

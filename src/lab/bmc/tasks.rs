@@ -1,5 +1,6 @@
 //! Tasks of the standard, and jobs of the vendor's own: two views of one thing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -90,17 +91,42 @@ impl Bmc {
             );
             let effect = task.effect.clone();
             if let TaskEffect::Documents(documents) = effect {
-                for (path, document) in documents {
-                    let collection = path
-                        .rsplit_once('/')
-                        .map_or(String::new(), |parts| parts.0.to_owned());
-                    let present = document.is_some();
-                    inner.state.documents.insert(path.clone(), document);
-                    bmc.enlist(&mut inner, &collection, &path, present);
-                }
+                bmc.bring_in(&mut inner, documents);
             }
             bmc.save(&inner);
         });
+    }
+
+    /// Documents take their new values, and their collections list them.
+    fn bring_in(&self, inner: &mut Inner, documents: BTreeMap<String, Option<Value>>) {
+        for (path, document) in documents {
+            let collection = path
+                .rsplit_once('/')
+                .map_or(String::new(), |parts| parts.0.to_owned());
+            let present = document.is_some();
+            inner.state.documents.insert(path.clone(), document);
+            self.enlist(inner, &collection, &path, present);
+        }
+    }
+
+    /// What waited for a boot beside BIOS and firmware.
+    pub fn apply_tasks(&self, inner: &mut Inner) {
+        let mut due = Vec::new();
+        for task in &mut inner.state.tasks {
+            if let TaskEffect::Documents(documents) = task.effect.clone()
+                && task.state == TaskState::Scheduled
+            {
+                finish(
+                    task,
+                    TaskState::Completed,
+                    "The task completed successfully.",
+                );
+                due.push(documents);
+            }
+        }
+        for documents in due {
+            self.bring_in(inner, documents);
+        }
     }
 
     /// The task's monitor, for a Location header.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Message, refuse};
-use super::dispatch::Request;
+use super::dispatch::{Request, text};
 use super::machine::{Bmc, Inner};
+use super::profile::UpdateAnswer;
 use super::state::{TaskEffect, TaskState};
-use super::tasks::finish;
+use super::tasks::{Order, finish};
 use super::tree::{link, members, normal};
 
 impl Bmc {
@@ -43,6 +44,9 @@ impl Bmc {
                     .arguments(["UpdateService.SimpleUpdate", unknown]),
             );
         }
+        if let Some(answer) = self.refuse_update(body) {
+            return answer;
+        }
         if let Err(problem) = self.fetch(image).await {
             return refuse(
                 400,
@@ -55,7 +59,45 @@ impl Bmc {
             .flatten()
             .filter_map(|target| target.as_str().map(str::to_owned))
             .collect();
-        self.update(image.rsplit('/').next().unwrap_or(image), &targets)
+        let time = body["@Redfish.OperationApplyTime"].as_str();
+        let file = image.rsplit('/').next().unwrap_or(image);
+        self.update(file, &targets, time)
+    }
+
+    /// What the action's description does not allow.
+    fn refuse_update(&self, body: &Value) -> Option<Answer> {
+        let root = self.tree.value("/redfish/v1")?;
+        let service = link(&root, "UpdateService")?;
+        let name = "UpdateService.SimpleUpdate";
+        let protocols = self.allowed(service, name, "TransferProtocol");
+        let document = self.tree.value(service)?;
+        let action = &document["Actions"]["#UpdateService.SimpleUpdate"];
+        let demanded = action.get("@Redfish.ActionInfo").is_some();
+        match body["TransferProtocol"].as_str() {
+            Some(protocol) if !protocols.iter().any(|known| known == protocol) => Some(refuse(
+                400,
+                Message::new("ActionParameterValueNotInList").arguments([
+                    protocol,
+                    "TransferProtocol",
+                    name,
+                ]),
+            )),
+            None if demanded => Some(refuse(
+                400,
+                Message::new("ActionParameterMissing").arguments([name, "TransferProtocol"]),
+            )),
+            _ => {
+                let time = body["@Redfish.OperationApplyTime"].as_str()?;
+                let support = &action["@Redfish.OperationApplyTimeSupport"];
+                (!names(support, time)).then(|| {
+                    refuse(
+                        400,
+                        Message::new("ActionParameterNotSupported")
+                            .arguments(["@Redfish.OperationApplyTime", name]),
+                    )
+                })
+            }
+        }
     }
 
     /// POST of an image, bare or as multipart.
@@ -71,17 +113,20 @@ impl Bmc {
                 .get("content-disposition")
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
-            return self.update(&file_name(name).unwrap_or_default(), &[]);
+            return self.update(&file_name(name).unwrap_or_default(), &[], None);
         }
         let head =
             String::from_utf8_lossy(&request.body[..request.body.len().min(16_384)]).into_owned();
+        if request.path.starts_with("/cgi-bin/") {
+            return self.push_form(request, &head);
+        }
         if !head.contains("UpdateParameters") {
             return refuse(
                 400,
                 Message::new("PropertyMissing").arguments(["UpdateParameters"]),
             );
         }
-        let targets: Vec<String> = head
+        let parameters = head
             .find('{')
             .and_then(|start| {
                 serde_json::Deserializer::from_str(&head[start..])
@@ -89,7 +134,10 @@ impl Bmc {
                     .next()?
                     .ok()
             })
-            .and_then(|parameters| parameters["Targets"].as_array().cloned())
+            .unwrap_or_default();
+        let targets: Vec<String> = parameters["Targets"]
+            .as_array()
+            .cloned()
             .into_iter()
             .flatten()
             .filter_map(|target| target.as_str().map(str::to_owned))
@@ -100,12 +148,40 @@ impl Bmc {
                 Message::new("PropertyMissing").arguments(["UpdateFile"]),
             );
         };
-        self.update(&file, &targets)
+        let time = parameters["@Redfish.OperationApplyTime"].as_str();
+        self.update(&file, &targets, time)
     }
 
-    fn update(self: &Arc<Self>, file: &str, targets: &[String]) -> Answer {
+    /// iLO's own form: the session's key as a cookie and a field, and the file.
+    fn push_form(self: &Arc<Self>, request: &Request, head: &str) -> Answer {
+        let cookie = text(&request.headers, axum::http::header::COOKIE);
+        let fields = ["\"sessionKey\"", "\"parameters\"", "\"files[]\""];
+        let whole = fields.iter().all(|field| head.contains(field));
+        match file_name(head) {
+            Some(file) if whole && cookie.starts_with("sessionKey=") => {
+                self.update(&file, &[], None)
+            }
+            _ => Answer::empty(400),
+        }
+    }
+
+    fn update(self: &Arc<Self>, file: &str, targets: &[String], time: Option<&str>) -> Answer {
         let mut inner = self.lock();
         let component = self.component(&inner, file, targets);
+        if time == Some("OnReset")
+            && let Some((path, version)) = component
+        {
+            let order = Order {
+                name: "Update firmware",
+                kind: "FirmwareUpdate",
+                state: TaskState::Scheduled,
+                target: Some(path.clone()),
+                effect: TaskEffect::Firmware(path, version),
+                outcome: None,
+            };
+            let task = self.start_task(&mut inner, order);
+            return self.accepted(&task);
+        }
         let task = self.work(
             &mut inner,
             "Update firmware",
@@ -113,7 +189,11 @@ impl Bmc {
             component.as_ref().map(|row| row.0.clone()),
             None,
         );
-        let answer = self.accepted(&task);
+        let answer = match self.dialect.update_answer {
+            UpdateAnswer::Task => self.accepted(&task),
+            UpdateAnswer::NothingToFollow => Answer::empty(202),
+            UpdateAnswer::ErrorBodyUnder200 => Answer::success(),
+        };
         let Some((path, version)) = component else {
             if let Some(task) = inner
                 .state
@@ -190,18 +270,44 @@ impl Bmc {
         }
     }
 
-    /// A boot runs the BIOS that was written.
+    /// A boot runs the BIOS that was written, and carries out the updates that wait for it.
     pub fn apply_bios_firmware(&self, inner: &mut Inner) {
+        let mut due = Vec::new();
+        for task in &mut inner.state.tasks {
+            if let TaskEffect::Firmware(path, version) = task.effect.clone()
+                && task.state == TaskState::Scheduled
+            {
+                finish(task, TaskState::Completed, "The update is in force.");
+                due.push((path, version));
+            }
+        }
+        for (path, version) in due {
+            self.bring_to(inner, &path, &version);
+        }
         let Some((path, version)) = inner.state.staged_bios.take() else {
             return;
         };
-        self.set_version(inner, &path, &version);
+        self.bring_to(inner, &path, &version);
+    }
+
+    fn bring_to(&self, inner: &mut Inner, path: &str, version: &str) {
+        self.set_version(inner, path, version);
+        if !path.to_ascii_uppercase().contains("BIOS") {
+            return;
+        }
         let system = self.tree.anatomy.system.clone();
         if let Some(mut document) = self.stored(inner, &system) {
             document["BiosVersion"] = json!(version);
             self.put(inner, &system, document);
         }
     }
+}
+
+/// Whether an apply time is among the supported ones.
+pub fn names(support: &Value, time: &str) -> bool {
+    support["SupportedValues"]
+        .as_array()
+        .is_some_and(|times| times.iter().any(|known| known == time))
 }
 
 fn file_name(text: &str) -> Option<String> {

@@ -17,8 +17,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod firmware;
 mod media;
+mod storage;
 
+pub use firmware::{Component, FirmwareImage, FirmwareOrder, FirmwareState, Part, compare};
 pub use media::{Drive, MediaDevice, MediaState, MediaWay, Medium, same_image, unescaped};
 pub mod bios;
 mod boot_order;
@@ -28,6 +31,7 @@ mod secure_boot;
 pub use bios::{BiosDependency, BiosTerm, Condition, DependentProperty, Joined};
 pub use boot_order::{BootClass, BootOption, BootOrderState};
 pub use secure_boot::{SecureBootKeys, SecureBootState, SecureBootWish};
+pub use storage::{Controller, Disk, DriveWish, RAID, StorageState, Volume, VolumeOrder, size};
 
 /// A document found by following links, never by building an address from an identifier.
 ///
@@ -61,6 +65,12 @@ pub enum BmcQuery {
     SecureBoot,
     /// [`BootOrderState`]
     BootOrder,
+    /// [`FirmwareState`]
+    Firmware,
+    /// [`StorageState`]
+    Storage,
+    /// [`WaitingState`]; costs no request.
+    Waiting,
     /// `{summary, unreadable}`: the hardware in one flat object, and a list of `{uri, reason}` of
     /// what could not be read.
     Hardware,
@@ -152,6 +162,13 @@ pub struct BiosAttribute {
     pub max_length: Option<u64>,
 }
 
+/// What this run has brought to the BMC and waits for the server's next boot, beside BIOS
+/// attributes: firmware and volumes, in words.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct WaitingState {
+    pub what: Vec<String>,
+}
+
 /// Something done to a server through its BMC. Each act proves that it happened before it
 /// counts as done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,6 +185,13 @@ pub enum BmcAct {
     /// where the BMC tells it.
     Power(PowerGoal),
     SetBoot(BootOverride),
+    /// Brings components to a version; done when it runs, or when it waits for the next boot.
+    UpdateFirmware(FirmwareOrder),
+    CreateVolume(VolumeOrder),
+    /// Deletes the volume at a path with all that is on it.
+    DeleteVolume(String),
+    /// A boot, where something that this run has written waits for one; done when it is in force.
+    BootStaged,
     /// Puts an image into a virtual drive, after taking out another one.
     InsertMedia(Medium),
     /// Takes the images out of the drives of that kind, or of all.

@@ -40,6 +40,8 @@ pub struct Layout {
     pub push: &'static str,
     pub multipart: &'static str,
     pub media: &'static [(Owner, &'static [Slot])],
+    /// `@Redfish.OperationApplyTime` of updates and volumes; empty where it is not known.
+    pub apply_times: &'static [&'static str],
     pub reset_types: &'static [&'static str],
     pub boot_targets: &'static [&'static str],
     pub attributes: &'static str,

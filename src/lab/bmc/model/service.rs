@@ -254,6 +254,13 @@ fn updates(builder: &mut Builder, layout: &Layout) {
             }},
         }),
     );
+    if !layout.apply_times.is_empty() {
+        let support = apply_time_support(layout);
+        let document = builder.document(service);
+        document["MultipartHttpPushUri@Redfish.OperationApplyTimeSupport"] = support.clone();
+        document["Actions"]["#UpdateService.SimpleUpdate"]["@Redfish.OperationApplyTimeSupport"] =
+            support;
+    }
     builder.collection(
         &format!("{service}/FirmwareInventory"),
         "SoftwareInventoryCollection",
@@ -294,6 +301,13 @@ fn updates(builder: &mut Builder, layout: &Layout) {
             }),
         );
     }
+}
+
+pub fn apply_time_support(layout: &Layout) -> Value {
+    json!({
+        "@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport",
+        "SupportedValues": layout.apply_times,
+    })
 }
 
 fn certificates(builder: &mut Builder, layout: &Layout) {

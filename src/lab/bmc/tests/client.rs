@@ -21,8 +21,9 @@ pub fn options() -> Options {
         graceful_budget: Duration::from_secs(5),
         power_budget: Duration::from_secs(5),
         boot_budget: Duration::from_secs(5),
-        read_back_budget: Duration::from_secs(2),
-        task_budget: Duration::from_secs(10),
+        read_back_budget: Duration::from_secs(1),
+        task_budget: Duration::from_secs(4),
+        update_budget: Duration::from_secs(10),
         ..Options::default()
     }
 }

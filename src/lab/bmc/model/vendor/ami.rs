@@ -38,6 +38,7 @@ pub fn layout() -> Layout {
                 },
             ],
         )],
+        apply_times: &[],
         reset_types: VENDOR_RESETS,
         boot_targets: TARGETS,
         attributes: include_str!("../../data/bios-ami.yaml"),
@@ -71,8 +72,23 @@ pub fn adjust(builder: &mut Builder, layout: &Layout) {
     forget(
         builder,
         "/redfish/v1/UpdateService",
-        &["MultipartHttpPushUri"],
+        &["MultipartHttpPushUri", "HttpPushUri"],
     );
+    let info = "/redfish/v1/UpdateService/SimpleUpdateActionInfo";
+    builder.add(
+        info,
+        "ActionInfo.v1_4_2",
+        json!({"Name": "SimpleUpdate Action Info", "Parameters": [
+            {"Name": "ImageURI", "Required": true, "DataType": "String"},
+            {"Name": "TransferProtocol", "Required": true, "DataType": "String", "AllowableValues": ["HTTP", "HTTPS"]},
+            {"Name": "Username", "Required": false, "DataType": "String"},
+            {"Name": "Password", "Required": false, "DataType": "String"},
+        ]}),
+    );
+    builder.document("/redfish/v1/UpdateService")["Actions"] = json!({"#UpdateService.SimpleUpdate": {
+        "target": "/redfish/v1/UpdateService/Actions/UpdateService.SimpleUpdate",
+        "@Redfish.ActionInfo": info,
+    }});
     devices(builder, &system);
 }
 

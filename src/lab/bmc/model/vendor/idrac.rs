@@ -62,6 +62,11 @@ pub fn layout() -> Layout {
 }
 
 pub fn adjust(builder: &mut Builder, layout: &Layout) {
+    let volumes = format!("{}/Storage/RAID1/Volumes", layout.system_path());
+    builder.document(&volumes)["@Redfish.OperationApplyTimeSupport"] = json!({
+        "@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport",
+        "SupportedValues": ["Immediate", "OnReset"],
+    });
     let manager = layout.manager_path();
     let system = layout.system_path();
     let settings = format!("{}/Settings", layout.bios);

@@ -36,6 +36,7 @@ pub fn layout() -> Layout {
                 },
             ],
         )],
+        apply_times: &[],
         reset_types: VENDOR_RESETS.split_at(VENDOR_RESETS.len() - 1).0,
         boot_targets: TARGETS,
         attributes: include_str!("../../data/bios-ilo.yaml"),

@@ -78,6 +78,7 @@ fn generic() -> Layout {
                 },
             ],
         )],
+        apply_times: &["Immediate", "OnReset"],
         reset_types: RESETS,
         boot_targets: TARGETS,
         attributes: include_str!("../../data/bios-generic.yaml"),

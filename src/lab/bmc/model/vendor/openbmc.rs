@@ -35,6 +35,7 @@ pub fn layout() -> Layout {
                 },
             ],
         )],
+        apply_times: &[],
         reset_types: VENDOR_RESETS,
         boot_targets: TARGETS,
         attributes: include_str!("../../data/bios-openbmc.yaml"),

@@ -27,6 +27,7 @@ pub fn layout() -> Layout {
                 media: &["CD", "DVD"],
             }],
         )],
+        apply_times: &[],
         reset_types: VENDOR_RESETS,
         boot_targets: &[
             "None",

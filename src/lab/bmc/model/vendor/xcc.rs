@@ -31,6 +31,7 @@ pub fn layout() -> Layout {
         push: "",
         multipart: "/mfwupdate",
         media: &[(Owner::Manager, DEVICES)],
+        apply_times: &[],
         reset_types: VENDOR_RESETS.split_at(VENDOR_RESETS.len() - 1).0,
         boot_targets: TARGETS,
         attributes: include_str!("../../data/bios-xcc.yaml"),
@@ -39,6 +40,11 @@ pub fn layout() -> Layout {
 }
 
 pub fn adjust(builder: &mut Builder, layout: &Layout) {
+    let volumes = format!("{}/Storage/RAID1/Volumes", layout.system_path());
+    builder.document(&volumes)["@Redfish.OperationApplyTimeSupport"] = json!({
+        "@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport",
+        "SupportedValues": ["OnReset"],
+    });
     let system = layout.system_path();
     for slot in DEVICES {
         let path = format!("{}/VirtualMedia/{}", layout.manager_path(), slot.id);
