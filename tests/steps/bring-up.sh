@@ -27,7 +27,7 @@ for try in 1 2 3 4 5 6; do "$program" verify "$inventory" >/dev/null 2>&1 && bre
 expect "the cluster matches the lab's profile" 0 "$program" verify "$inventory"
 expect "the report is there in every form" 0 test -s "$(newest verify)/conformance.html" -a -s "$(newest verify)/conformance.xml" -a -s "$(newest verify)/conformance.json"
 
-ssh -i "$state/lab/ssh_key" -o UserKnownHostsFile="$state/lab/known_hosts" -o LogLevel=ERROR "ops@$first" "sudo kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -" <tests/data/live/reach.yaml >"$work/out" 2>&1
+on_with_input $first "sudo kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f -" <tests/data/live/reach.yaml >"$work/out" 2>&1
 expect "a pod on the worker reaches a service on the other node, by name" 0 kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/asks --timeout=90s
 kubectl delete pod/asks pod/answers service/answers --now >/dev/null 2>&1
 

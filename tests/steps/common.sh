@@ -17,9 +17,10 @@ expect() {
 says() { if grep -qE -- "$2" "$work/out"; then ok "$1"; else fail "$1: nothing says '$2'"; fi; }
 says_not() { if grep -qE -- "$2" "$work/out"; then fail "$1: something says '$2'"; else ok "$1"; fi; }
 
-on() {
+on() { on_with_input "$@" </dev/null; }
+on_with_input() {
   local host=$1; shift
-  ssh -n -i "$state/lab/ssh_key" -o UserKnownHostsFile="$state/lab/known_hosts" -o LogLevel=ERROR -o ConnectTimeout=5 "ops@$host" "$@"
+  ssh -i "$state/lab/ssh_key" -o UserKnownHostsFile="$state/lab/known_hosts" -o LogLevel=ERROR -o ConnectTimeout=5 "ops@$host" "$@"
 }
 newest() { ls -d "$state"/runs/*-"$1"-* | tail -1; }
 
@@ -36,7 +37,7 @@ variant() {
 # start COMMAND…: in the background; `ended NAME EXIT-CODE` waits for it.
 start() { "$@" >"$work/started" 2>&1 & started=$!; }
 ended() {
-  local name=$1 code=$2; wait "$started"; local got=$?
+  local name=$1 code=$2 got; { wait "$started"; got=$?; } 2>/dev/null
   cat "$work/started" >"$work/out"; cat "$work/started" >>"$work/everything"
   if [ "$got" = "$code" ]; then ok "$name"; else fail "$name: exit code $got, not $code"; fi
 }

@@ -7,8 +7,9 @@ expect "no host at all is another exit code" 5 "$program" plan "$(variant nobody
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 expect "a refused key costs only that host" 6 "$program" plan "$(inventory_of_w1 key "\"10.77.0.21\", ssh: {key: $work/key}")"
 says   "and the keys that were tried are named" "key $work/key \(refused\)"
-on $worker "sudo useradd -m -s /bin/bash -G sudo anna; sudo cp -r ~/.ssh /home/anna/; sudo chown -R anna /home/anna/.ssh; echo anna:right-canary-sudo | sudo /usr/sbin/chpasswd"
 echo wrong-canary-sudo >"$work/wrong"; echo right-canary-sudo >"$work/right"
+on $worker "sudo useradd -m -s /bin/bash -G sudo anna; sudo cp -r ~/.ssh /home/anna/; sudo chown -R anna /home/anna/.ssh"
+sed 's/^/anna:/' "$work/right" | on_with_input $worker "sudo /usr/sbin/chpasswd"
 expect "a wrong sudo password costs only that host" 6 "$program" plan "$(inventory_of_w1 wrong "\"10.77.0.21\", ssh: {user: anna, sudo: {password: {file: $work/wrong}}}")"
 says   "and is called so" 'the password was refused'
 expect "the right one does" 0 "$program" plan "$(inventory_of_w1 right "\"10.77.0.21\", ssh: {user: anna, sudo: {password: {file: $work/right}}}")"

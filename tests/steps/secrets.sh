@@ -4,7 +4,7 @@ canary=$(variant canary -e 's/^profile:.*/profile: canary/' -e '$asecrets: {cana
 for format in text json jsonl; do
   expect "a run that fails on a secret ends so, as $format" 1 "$program" apply --yes -vv --output "$format" "$canary"
 done
-says   "and shows the secret's name in its place" '‹secrets.canary›'
+says   "and shows the secrets' names in their place" 'it said ‹canary› and ‹made_secret›'
 expect "the secrets have arrived" 0 on $worker "sudo grep -qE '^password=canary-.{18}' /etc/kubernetes/canary && sudo grep -qE '^made=[0-9a-f]{40}' /etc/kubernetes/canary"
 {
   cat "$work/site/canary" "$work/right" "$work/wrong" "$state/lab/bmc-password"; echo
