@@ -314,7 +314,7 @@ impl Bmc {
 
     /// Forgets what was read, so that the next questions see the BMC as it is now.
     pub async fn forget(&self) {
-        *self.cache.write().await = Cache::default();
+        *self.cache.write().await = Cache::reading();
     }
 
     /// Whether logging in meant to replace the password that the BMC was delivered with.

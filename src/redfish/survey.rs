@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::document::{Document, link, text};
@@ -28,12 +28,22 @@ pub(super) struct Cache {
     primary: OnceCell<Arc<Document>>,
     /// Whether `$expand` works, once tried.
     expansion: OnceCell<bool>,
+    /// Whether documents are only read here, so that none needs an ETag.
+    reads_only: bool,
 }
 
 impl Cache {
+    /// For questions alone.
+    pub fn reading() -> Self {
+        Self {
+            reads_only: true,
+            ..Self::default()
+        }
+    }
+
     /// The root needs no login, so it is read before; where it is whole it is not read again.
     pub fn with_root(root: Arc<Document>) -> Self {
-        let cache = Self::default();
+        let cache = Self::reading();
         if root.link("Systems").is_some() {
             let cell = Arc::new(OnceCell::new_with(Some(Ok(root))));
             cache
@@ -99,29 +109,68 @@ impl Survey<'_> {
     /// The members of the collection at a path, in one request where the BMC expands truly. For
     /// reading only: expanded members have no ETag on some.
     pub async fn expanded(&self, path: &str) -> Result<Vec<Member>, Error> {
-        let query = format!("{}?$expand=.($levels=1)", tidy(path));
-        let root = self.root().await?;
-        // The first is the trial for all: what is told to be offered may be refused.
-        let works = self.cache.expansion.get_or_init(|| async {
-            quirks::expands_truly(&root) && self.once(&query).await.is_ok()
-        });
-        if *works.await
-            && let Ok(collection) = self.once(&query).await
-        {
-            return Ok(self.members_of(&collection.body).await);
+        match self.expansion(path).await {
+            Some(collection) => Ok(self.members_of(&collection.body).await),
+            None => self.members(path).await,
         }
-        self.members(path).await
     }
 
-    async fn once(&self, path: &str) -> Result<Arc<Document>, Error> {
+    /// The collection at a path, its members fetched along with it; nothing where the BMC does
+    /// not expand. The first is the trial for all: what is told to be offered may be refused.
+    async fn expansion(&self, path: &str) -> Option<Arc<Document>> {
+        let root = self.root().await.ok()?;
+        let works = self.cache.expansion.get_or_init(|| async {
+            quirks::expands_truly(&root) && self.expanded_once(path).await.is_ok()
+        });
+        match works.await {
+            true => self.expanded_once(path).await.ok(),
+            false => None,
+        }
+    }
+
+    async fn expanded_once(&self, path: &str) -> Result<Arc<Document>, Error> {
         let request = Request {
             patience: Patience::Once,
-            ..Request::get(path)
+            ..Request::get(&format!("{}?$expand=.($levels=1)", tidy(path)))
         };
-        self.cell(path)
-            .get_or_init(|| read(self.client, &request))
+        self.cell(&request.path)
+            .get_or_init(|| async {
+                let mut collection = read(self.client, &request).await?;
+                self.take_members(&mut collection.body);
+                Ok(Arc::new(collection))
+            })
             .await
             .clone()
+    }
+
+    /// The same where nothing is written, and the collection has members.
+    pub async fn expansion_for_reading(&self, path: &str) -> Option<Arc<Document>> {
+        if !self.cache.reads_only {
+            return None;
+        }
+        let collection = self.expansion(path).await?;
+        let filled = collection.body.get("Members")?.as_array()?.first()?;
+        filled.is_object().then_some(collection)
+    }
+
+    /// Keeps the whole members of an expanded collection as documents of their own, and their
+    /// links in the collection.
+    fn take_members(&self, collection: &mut Value) {
+        let members = collection.get_mut("Members").and_then(Value::as_array_mut);
+        for entry in members.into_iter().flatten() {
+            let Some(path) = link(entry) else { continue };
+            if !quirks::expanded_member_is_whole(entry) {
+                continue;
+            }
+            let body = std::mem::replace(entry, json!({"@odata.id": path}));
+            let document = Document {
+                path: tidy(&path),
+                etag: text(&body, "@odata.etag"),
+                body,
+            };
+            // Read on its own before: as good.
+            let _ = self.cell(&path).set(Ok(Arc::new(document)));
+        }
     }
 
     /// The members of a collection that was read. They are fetched side by side; the gate keeps
@@ -184,8 +233,6 @@ impl Survey<'_> {
         }
     }
 
-    /// The documents behind entries of a list. An entry that holds more than its link counts as
-    /// the document itself where it is known to be whole.
     async fn documents(&self, entries: Vec<Value>) -> Vec<Member> {
         let fetches = entries.into_iter().map(|entry| async move {
             let path = link(&entry).unwrap_or_default();
@@ -256,10 +303,10 @@ pub(super) async fn side_by_side<T>(
 /// Reads a document past the cache.
 pub(super) async fn fetch(client: &Client, path: &str) -> Result<Arc<Document>, Error> {
     let path = path.split('#').next().unwrap_or_default();
-    read(client, &Request::get(path)).await
+    read(client, &Request::get(path)).await.map(Arc::new)
 }
 
-async fn read(client: &Client, request: &Request) -> Result<Arc<Document>, Error> {
+async fn read(client: &Client, request: &Request) -> Result<Document, Error> {
     let path = &request.path;
     let reply = client.send(request).await?;
     let body: Value = serde_json::from_slice(&reply.body).map_err(|error| {
@@ -294,9 +341,9 @@ async fn read(client: &Client, request: &Request) -> Result<Arc<Document>, Error
         .header("etag")
         .map(str::to_owned)
         .or_else(|| text(&body, "@odata.etag"));
-    Ok(Arc::new(Document {
+    Ok(Document {
         path: tidy(path),
         etag,
         body,
-    }))
+    })
 }

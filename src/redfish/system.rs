@@ -20,7 +20,10 @@ pub(super) async fn primary(survey: &Survey<'_>) -> Result<Arc<Document>, Error>
     let path = root.link("Systems").ok_or_else(|| Error::NoSystem {
         reason: "the service root links no Systems".into(),
     })?;
-    let collection = survey.settled_systems(&path).await?;
+    let collection = match survey.expansion_for_reading(&path).await {
+        Some(collection) => collection,
+        None => survey.settled_systems(&path).await?,
+    };
     let mut candidates: Vec<(u8, Arc<Document>)> = Vec::new();
     let mut last = None;
     for member in survey.members_of(&collection.body).await {

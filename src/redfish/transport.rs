@@ -165,6 +165,8 @@ impl Client {
     pub fn new(endpoint: Endpoint, options: Options) -> Result<Self, Error> {
         let base = base(&endpoint.url)?;
         trust::provider();
+        // One for both: a session that the one has agreed on is resumed by the other.
+        let tls = trust::tls(&endpoint.trust)?;
         let build = |idle: usize| -> Result<reqwest::Client, Error> {
             let builder = reqwest::Client::builder()
                 .connect_timeout(options.connect_timeout)
@@ -175,8 +177,8 @@ impl Client {
                 .no_proxy()
                 .http1_only()
                 .pool_max_idle_per_host(idle);
-            let builder = match trust::tls(&endpoint.trust)? {
-                Some(config) => builder.tls_backend_preconfigured(config),
+            let builder = match &tls {
+                Some(config) => builder.tls_backend_preconfigured(config.clone()),
                 None => builder,
             };
             builder.build().map_err(|error| Error::Address {

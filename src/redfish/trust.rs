@@ -7,6 +7,7 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::{
@@ -52,16 +53,23 @@ pub(super) fn tls(trust: &Trust) -> Result<Option<ClientConfig>, Error> {
             if roots.is_empty() {
                 return Err(unreadable(None));
             }
-            return Ok(Some(
+            return Ok(Some(frugal(
                 builder(&provider)
                     .with_root_certificates(roots)
                     .with_no_client_auth(),
-            ));
+            )));
         }
         Trust::Pin(pin) => Check::Pin(normalise(pin)),
         Trust::Insecure => Check::Nothing,
     };
-    Ok(Some(with_check(&provider, check)))
+    Ok(Some(frugal(with_check(&provider, check))))
+}
+
+/// Remembers the sessions of one server: by default there is room for 256, which costs more than
+/// all else that a BMC's client holds.
+fn frugal(mut config: ClientConfig) -> ClientConfig {
+    config.resumption = Resumption::in_memory_sessions(8);
+    config
 }
 
 fn builder(

@@ -178,11 +178,31 @@ impl Reader<'_> {
 
 pub(super) async fn read(survey: &Survey<'_>) -> Result<Value, Error> {
     let root = survey.root().await?;
-    let primary = survey.system().await?;
     let reader = Reader {
         survey,
         unreadable: Mutex::default(),
     };
+    // What hangs on the root is read while the system is looked for.
+    let (primary, managers, chassis, firmware, ()) = tokio::join!(
+        survey.system(),
+        async {
+            let managers = reader.members(&root, "Managers").await;
+            media::read(&reader, &managers, &[]).await;
+            managers
+        },
+        async {
+            let chassis = reader.members(&root, "Chassis").await;
+            network::prepare(&reader, &chassis).await;
+            chassis
+        },
+        firmware(&reader, &root),
+        async {
+            if let Some(path) = root.link("Registries") {
+                let _ = survey.get(&path).await;
+            }
+        },
+    );
+    let primary = primary?;
     let mut summary = Summary {
         bios_version: primary.text("BiosVersion"),
         manufacturer: primary.text("Manufacturer"),
@@ -200,23 +220,29 @@ pub(super) async fn read(survey: &Survey<'_>) -> Result<Value, Error> {
             .and_then(|processors| whole(processors, "Count")),
         ..Summary::default()
     };
-    let (managers, systems, chassis) = tokio::join!(
-        reader.members(&root, "Managers"),
-        // Read already, to find the primary one.
-        reader.listed(&root, "Systems"),
-        reader.members(&root, "Chassis"),
-    );
+    let systems = match survey
+        .expansion_for_reading(&root.link("Systems").unwrap_or_default())
+        .await
+    {
+        Some(collection) => {
+            let members = survey.members_of(&collection.body).await;
+            members
+                .into_iter()
+                .filter_map(|member| reader.kept(member))
+                .collect()
+        }
+        None => reader.listed(&root, "Systems").await,
+    };
     summary.bmc_firmware = managers
         .iter()
         .map(|manager| (manager.path.clone(), manager.text("FirmwareVersion")))
         .collect();
-    let (boot, bios, network, storage, media, firmware) = tokio::join!(
+    let (boot, bios, network, storage, media) = tokio::join!(
         boot(survey, &primary),
         attributes(&reader, &primary),
         network::read(&reader, &primary, &chassis),
         storage::read(&reader, &primary),
         media::read(&reader, &managers, &systems),
-        firmware(&reader, &root),
     );
     boot.put(&mut summary);
     bios.put(&mut summary);

@@ -25,7 +25,10 @@ pub(super) async fn read(
     chassis: &[Arc<Document>],
 ) -> Network {
     let mut network = Network::default();
-    let interfaces = reader.all_members(primary, "EthernetInterfaces").await;
+    let (interfaces, adapters) = tokio::join!(
+        reader.all_members(primary, "EthernetInterfaces"),
+        adapters(reader, primary, chassis)
+    );
     network.ethernet_count = interfaces.len();
     for interface in interfaces.into_iter().flatten() {
         let Some(mac) = address(&interface.body) else {
@@ -36,7 +39,6 @@ pub(super) async fn read(
         }
         network.ethernet_macs.insert(mac);
     }
-    let adapters = adapters(reader, primary, chassis).await;
     network.adapter_count = adapters.len();
     let addresses = side_by_side(
         adapters
@@ -46,6 +48,23 @@ pub(super) async fn read(
     .await;
     network.adapter_macs = addresses.into_iter().flatten().collect();
     network
+}
+
+/// Reads what hangs on the chassis ahead of the system, so that [`read`] finds it there.
+pub(super) async fn prepare(reader: &Reader<'_>, chassis: &[Arc<Document>]) {
+    let found = side_by_side(
+        chassis
+            .iter()
+            .map(|chassis| reader.members(chassis, "NetworkAdapters")),
+    )
+    .await;
+    let adapters: Vec<_> = found.into_iter().flatten().collect();
+    side_by_side(
+        adapters
+            .iter()
+            .map(|adapter| adapter_addresses(reader, adapter)),
+    )
+    .await;
 }
 
 impl Network {
