@@ -1,6 +1,7 @@
 //! Checks: a profile's requirements as probes whose finding is a verdict with evidence. Pure.
 
 mod native;
+pub mod preflight;
 mod question;
 mod row;
 mod waiver;

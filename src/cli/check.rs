@@ -14,6 +14,12 @@ use crate::report::words;
 pub struct Check {
     /// The inventory file.
     inventory: PathBuf,
+    /// Then looks at the machines: whether their BMCs will do what the site asks. Only reads.
+    #[arg(long)]
+    online: bool,
+    /// With --online, only these hosts: names, ranges, groups, joined by commas; `!` takes away.
+    #[arg(long, value_name = "HOSTS", requires = "online")]
+    limit: Option<String>,
 }
 
 impl Check {
@@ -24,6 +30,10 @@ impl Check {
         };
         if !site.warnings.faults.is_empty() {
             eprintln!("{}", site.warnings.render_warnings(Style::Plain));
+        }
+        if self.online {
+            drop(site);
+            return session::block(super::online::check(&self.inventory, self.limit, common));
         }
         let roles = site.roles.len();
         let requirements = site

@@ -15,6 +15,7 @@ use crate::link::Links;
 use crate::link::script::Lease;
 use crate::model::Unread;
 use crate::plan::{self, Choice, Errand, SavedStep, Walk};
+use crate::redfish;
 use crate::report::{self, Recorder, Reporter, Stream, Tee};
 
 /// An open run.
@@ -237,7 +238,7 @@ impl Session {
             Box::new(Tee(vec![Box::new(recorder), Box::new(reporter)]));
         let (hub, hearing) = Hub::open(listener, site.clone());
         let stop = Stop::default();
-        listen_for_signals(&stop, &hub);
+        super::signals::listen(&stop, &hub);
         hub.tell(What::RunStarted {
             command: command.to_owned(),
             site: site.name.clone(),
@@ -263,6 +264,13 @@ impl Session {
             Options {
                 parallel: common.parallel,
                 facts: Some(folder.join("facts")),
+                redfish: redfish::Options {
+                    first_login: match command {
+                        "check" => redfish::FirstLogin::Leave,
+                        _ => redfish::FirstLogin::Replace,
+                    },
+                    ..redfish::Options::default()
+                },
                 ..Options::default()
             },
         ));
@@ -373,6 +381,19 @@ impl Session {
         Ok(code)
     }
 
+    /// Hangs up with the given exit code, whatever became of the hosts: it was told already.
+    ///
+    /// # Errors
+    /// None so far.
+    pub async fn end(self, code: i32) -> anyhow::Result<i32> {
+        self.fleet.close().await;
+        let interrupted = self.run.stop.will() > Will::Go;
+        drop(self.fleet);
+        drop(self.run);
+        self.hearing.finish();
+        Ok(if interrupted { exit::INTERRUPTED } else { code })
+    }
+
     /// The same without a summary: for commands whose result is what they printed.
     ///
     /// # Errors
@@ -439,37 +460,6 @@ fn holder() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{}", host.trim())
-}
-
-/// The first Ctrl-C or SIGTERM lets running steps finish; the second stops now.
-fn listen_for_signals(stop: &Stop, hub: &Hub) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return;
-    };
-    let stop = stop.clone();
-    let hub = hub.weak();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            let will = stop.ask();
-            if let Some(hub) = hub.upgrade() {
-                hub.warn(
-                    None,
-                    match will {
-                        Will::Now => "stopping now",
-                        _ => "stopping: running steps finish, no new ones begin; again to stop now",
-                    },
-                );
-            }
-        }
-    });
 }
 
 /// Asks on the terminal; no answer when it is to stop meanwhile.

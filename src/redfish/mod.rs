@@ -52,9 +52,9 @@ mod write;
 pub use certificate::Shown as ShownCertificate;
 pub use error::{Arrival, Error};
 pub use message::Message;
-pub use options::{Listener, Options, Progress, Requests};
+pub use options::{FirstLogin, Listener, Options, Progress, Requests};
 pub use serve::{Fetched, ImageServer, address_towards};
-pub use trust::{certificate, normalise as normalise_pin};
+pub use trust::{certificate, fetchable, normalise as normalise_pin};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

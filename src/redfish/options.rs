@@ -43,10 +43,20 @@ pub struct Options {
     pub update_budget: Duration,
     /// For sending an image.
     pub upload_timeout: Duration,
+    /// Whether a password that the BMC was delivered with is replaced at the login.
+    pub first_login: FirstLogin,
     /// What the sealed parts of acts stand for.
     pub vault: Arc<Vault>,
     /// For a BMC that restarts to answer again.
     pub restart_budget: Duration,
+}
+
+/// What is done where only `first-password` is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstLogin {
+    Replace,
+    /// Nothing is touched.
+    Leave,
 }
 
 impl Default for Options {
@@ -69,6 +79,7 @@ impl Default for Options {
             task_budget: seconds(1800),
             update_budget: seconds(3600),
             upload_timeout: seconds(1800),
+            first_login: FirstLogin::Replace,
             vault: Arc::default(),
             restart_budget: seconds(900),
         }

@@ -18,6 +18,7 @@ use super::document::{Document, link};
 use super::error::{Arrival, Error};
 use super::links;
 use super::message::{Meaning, account_of, meaning, messages_of, sentence};
+use super::options::FirstLogin;
 use super::transport::{Access, Client, Reply, Request};
 use crate::model::bmc::LoginState;
 use crate::model::{Endpoint, Secret};
@@ -158,7 +159,9 @@ impl Client {
         }
         *lock(&self.login.sessions) = sessions;
         let auth = match (self.open().await, &self.endpoint.first_password) {
-            (Err(Error::Login { .. }), Some(first)) => {
+            (Err(Error::Login { .. }), Some(first))
+                if self.options.first_login == FirstLogin::Replace =>
+            {
                 self.first_login(root, first).await?;
                 self.login.password_set.store(true, Ordering::Relaxed);
                 self.open().await?

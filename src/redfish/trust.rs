@@ -248,6 +248,37 @@ pub async fn certificate(url: &str) -> Result<Shown, Error> {
     }
 }
 
+/// Whether something can be fetched from an address, whoever its server is: asked for its head
+/// only.
+///
+/// # Errors
+/// Why not.
+pub async fn fetchable(url: &str) -> Result<(), String> {
+    provider();
+    let words = |error: &dyn StdError| {
+        let mut last = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            last = cause.to_string();
+            next = cause.source();
+        }
+        last
+    };
+    let limit = std::time::Duration::from_secs(10);
+    let mut builder = reqwest::Client::builder().timeout(limit).no_proxy();
+    if let Ok(Some(config)) = tls(&Trust::Insecure) {
+        builder = builder.tls_backend_preconfigured(config);
+    }
+    let client = builder.build().map_err(|error| words(&error))?;
+    let answer = client.head(url).send().await;
+    let status = answer.map_err(|error| words(&error))?.status();
+    // A server that knows no HEAD is there all the same.
+    match status.is_success() || matches!(status.as_u16(), 405 | 501) {
+        true => Ok(()),
+        false => Err(format!("status {status}")),
+    }
+}
+
 /// The TLS reason in a chain of causes, if that is what it was.
 pub(super) fn explain(origin: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
     let origin = origin.to_owned();
