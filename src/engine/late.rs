@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fleet::Fleet;
 use super::hub::failure;
+use crate::config::scope::Scope;
 use crate::event::{Failure, What};
 use crate::model::{Action, Payload, Secret, Text};
 
@@ -63,17 +64,14 @@ async fn make(fleet: &Fleet, name: &str) -> Result<(), Failure> {
     if vault.holds(name) {
         return Ok(());
     }
-    let declared = run.site.roles.values().find_map(|role| role.late.get(name));
-    let Some(late) = declared else {
+    let mut roles = run.site.roles.values();
+    let declared = roles.find_map(|role| Some((role, role.late.get(name)?)));
+    let Some((role, late)) = declared else {
         return Err(Failure {
             message: format!("no role says how the value ‹{name}› is made"),
             ..Failure::default()
         });
     };
-    // A value may be made of others.
-    for inner in late.run.names() {
-        Box::pin(make(fleet, inner)).await?;
-    }
     let hosts = late.on.hosts(&run.site);
     let Some(host) = hosts.first() else {
         return Err(Failure {
@@ -86,9 +84,19 @@ async fn make(fleet: &Fleet, name: &str) -> Result<(), Failure> {
         });
     };
     let contact = fleet.contact(host).map_err(|error| failure(&error, None))?;
+    let scope = Scope::for_role(&run.site, &role.name, &contact.host);
+    let script = scope.render_text(late.run.raw()).map_err(|fault| Failure {
+        message: format!("the value ‹{name}› cannot be made: {}", fault.message),
+        hints: vec![fault.hint().to_owned()],
+        ..Failure::default()
+    })?;
+    // A value may be made of others.
+    for inner in script.names() {
+        Box::pin(make(fleet, inner)).await?;
+    }
     let mut tries = TRIES;
     let value = loop {
-        match contact.value(&late.run, TIMEOUT).await {
+        match contact.value(&script, TIMEOUT).await {
             // Making one more token, or uploading the certificates once more, harms nobody.
             Err(failure) if tries > 1 && is_passing(&failure) => {
                 tries -= 1;
@@ -106,7 +114,7 @@ async fn make(fleet: &Fleet, name: &str) -> Result<(), Failure> {
     if value.is_empty() {
         return Err(Failure {
             message: format!("{host} made an empty value for ‹{name}›"),
-            command: Some(late.run.to_string()),
+            command: Some(script.to_string()),
             ..Failure::default()
         });
     }
