@@ -79,6 +79,8 @@ judge() { # judge PROFILE URL
         # shellcheck disable=SC2086
         "$venv/bin/python" "$venv/bin/$program" -u admin -p password -r "$url" $words > "$logs/$program.log" 2>&1
         verdict $? "$profile: $tool" "$logs/$program.log"
+        # iLO takes no change of the boot while the self-test goes on.
+        [ "$program" != rf_power_reset.py ] || sleep 3
     done
 
     "$venv/bin/rf_protocol_validator" -r "$url" -u admin -p password --ca-bundle "$REQUESTS_CA_BUNDLE" \

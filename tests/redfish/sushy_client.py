@@ -78,7 +78,9 @@ class Judge:
         def ready():
             system = self.fresh().json
             progress = system.get("BootProgress", {}).get("LastState", "OSRunning")
-            return system["PowerState"] == "On" and progress == "OSRunning"
+            # HPE has its own word instead, and refuses changes until the self-test is over.
+            post = system.get("Oem", {}).get("Hpe", {}).get("PostState", "FinishedPost")
+            return system["PowerState"] == "On" and progress == "OSRunning" and post == "FinishedPost"
 
         until("a running system", ready)
 
