@@ -65,10 +65,14 @@ impl Contact {
         let bmc = match bmc {
             Ok(bmc) => bmc,
             Err(failure) => {
-                let reason = std::iter::once(failure.message)
+                let mut reason = std::iter::once(failure.message)
                     .chain(failure.causes)
                     .collect::<Vec<_>>()
                     .join(": ");
+                for hint in failure.hints {
+                    reason.push_str("; ");
+                    reason.push_str(&hint);
+                }
                 return queries
                     .iter()
                     .map(|query| (query.clone(), Answer::Failed(reason.clone())))
