@@ -189,6 +189,8 @@ fn title(task: &Task) -> String {
     .find_map(|key| task.parameters.get(*key))
     .or(Some(&task.parameters))
     .and_then(|value| value.as_str())
+    // A template tells nothing before it is rendered.
+    .filter(|text| !text.contains("{{"))
     .and_then(|text| text.lines().next());
     match named {
         Some(named) => format!("{} {named}", task.kind),
