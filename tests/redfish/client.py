@@ -7,6 +7,8 @@ What each step said is kept in the folder REPORTS.
 """
 
 import concurrent.futures
+import functools
+import http.server
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -51,6 +54,13 @@ def left_out(what, why):
 
 class Unlike(AssertionError):
     """A step that ended otherwise than it has to."""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves images and says nothing."""
+
+    def log_message(self, *_):
+        pass
 
 
 class Service:
@@ -293,10 +303,16 @@ def emulator():
     command = [PROGRAM, "lab", "bmc", "bmcs.yaml", "--counts", "counts.json"]
     with Service("emulator", command, ports.values()) as service:
         def wishes(position):
+            parameters = {
+                name: f"bios-attributes: {{{attribute[0]}: {attribute[position]}}}"
+                for name, attribute in ATTRIBUTES.items()
+            }
+            want(parameters)
+
+        def want(parameters):
             service.inventory(
                 {
-                    name: f'{{bmc: "https://127.0.0.1:{port}", parameters: {{bios-attributes:'
-                    f" {{{ATTRIBUTES[name][0]}: {ATTRIBUTES[name][position]}}}}}}}"
+                    name: f'{{bmc: "https://127.0.0.1:{port}", parameters: {{{parameters[name]}}}}}'
                     for name, port in ports.items()
                 },
                 "roles: [{role: hardware, on: all}, {role: boot-source, on: all}]\n",
@@ -316,14 +332,41 @@ def emulator():
         wishes(2)
         service.step("apply while on: BIOS the other way, all profiles", service.converge)
 
+        def intents():
+            # OpenBMC's BIOS has no attribute for the boot mode.
+            mode = {name: "" if name == "openbmc" else ", boot-mode: uefi" for name in ports}
+            want({name: f"bios-intents: {{sriov: on{mode[name]}}}" for name in ports})
+            service.converge()
+
+        service.step("apply: the intents sriov and boot-mode, all profiles", intents)
+
+        def media():
+            mode = {name: "" if name == "openbmc" else ", boot-mode: uefi" for name in ports}
+            want(
+                {
+                    name: f"bios-intents: {{sriov: on{mode[name]}}}, virtual-media: {{image: \"{image}\"}}"
+                    for name in ports
+                }
+            )
+            service.converge()
+
+        (home / "images").mkdir(exist_ok=True)
+        (home / "images" / "install.iso").write_bytes(bytes(64 * 1024))
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Quiet, directory=home / "images")
+        )
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        image = f"http://127.0.0.1:{server.server_port}/install.iso"
+        service.step("apply: virtual media, all profiles", media)
+
         def counts():
-            before = (home / "counts.json").stat().st_mtime_ns if (home / "counts.json").exists() else 0
+            (home / "counts.json").unlink(missing_ok=True)
             service.process.send_signal(signal.SIGUSR1)
             limit = time.monotonic() + 10
-            while not (home / "counts.json").exists() or (home / "counts.json").stat().st_mtime_ns == before:
+            while not (home / "counts.json").exists():
                 if time.monotonic() > limit:
                     raise Unlike("no counts.json")
-                time.sleep(0.05)
+                time.sleep(0.02)
             return json.loads((home / "counts.json").read_text())
 
         def only_gets():
@@ -343,6 +386,33 @@ def emulator():
                 if count["sessions-open"] or count["most-in-flight"] > 2:
                     raise Unlike(f"{name}: {count}")
 
+        def refused():
+            (home / "pw.txt").write_text("wrong")
+            try:
+                service.run("power", "status", "INVENTORY", code=5)
+            finally:
+                (home / "pw.txt").write_text("password")
+
+        def interrupted():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                child = subprocess.Popen(
+                    [PROGRAM, "power", "cycle", "--yes", "inventory.yaml", "all"], cwd=home,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )
+                limit = time.monotonic() + 20
+                # In the middle: everybody is logged in, nobody is through.
+                while any(count["sessions-open"] != 1 for count in counts().values()):
+                    if time.monotonic() > limit or child.poll() is not None:
+                        raise Unlike("it never held a session on each BMC")
+                child.send_signal(number)
+                child.wait(60)
+                left = {name: count["sessions-open"] for name, count in counts().items()}
+                if any(left.values()):
+                    raise Unlike(f"sessions left after {number.name}: {left}")
+
+        service.step("no session left after Ctrl-C and TERM in the middle", interrupted)
+        service.step("a bad password is told, and no session left", refused)
+        service.step("apply again", service.converge)
         service.step("a second apply sends only GETs, by the emulator's own count", only_gets)
         service.step("no session left, two requests at once at most", gentle)
 

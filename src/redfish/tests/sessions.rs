@@ -48,6 +48,25 @@ async fn a_drop_without_close_logs_out_too() {
 }
 
 #[tokio::test]
+async fn a_panic_and_a_question_cut_short_log_out_too() {
+    let tree = Tree::host();
+    let fake = serve(&tree).await;
+    let bmc = Bmc::connect(fake.endpoint(), swift()).await.unwrap();
+    let panicking = tokio::spawn(async move {
+        bmc.answer(&BmcQuery::System).await.unwrap();
+        std::panic::panic_any("as a fault of ours would");
+    });
+    assert!(panicking.await.unwrap_err().is_panic());
+    assert!(tree.sessions.lock().unwrap().is_empty());
+    let bmc = Bmc::connect(fake.endpoint(), swift()).await.unwrap();
+    let asking = tokio::spawn(async move { bmc.answer(&BmcQuery::Hardware).await });
+    tokio::task::yield_now().await;
+    asking.abort();
+    assert!(asking.await.is_err_and(|error| error.is_cancelled()));
+    assert!(tree.sessions.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_lost_session_is_renewed_once() {
     let tree = Tree::host();
     let fake = serve(&tree).await;
