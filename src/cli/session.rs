@@ -266,7 +266,8 @@ impl Session {
                 facts: Some(folder.join("facts")),
                 redfish: redfish::Options {
                     first_login: match command {
-                        "check" => redfish::FirstLogin::Leave,
+                        // What only looks leaves accounts as they are, too.
+                        "check" | "plan" | "facts" | "verify" => redfish::FirstLogin::Leave,
                         _ => redfish::FirstLogin::Replace,
                     },
                     ..redfish::Options::default()

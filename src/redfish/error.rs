@@ -69,6 +69,11 @@ pub enum Error {
     },
     #[error("the BMC refuses user {user:?} with `password` and with `first-password`: {reason}")]
     FirstLogin { user: String, reason: String },
+    #[error(
+        "the BMC refuses user {user:?} with `password`, and `first-password` is not tried by a \
+         command that changes nothing: {reason}"
+    )]
+    FirstPasswordLeft { user: String, reason: String },
     #[error("{user:?} is the account that this run is logged in with")]
     OwnAccount { user: String },
     #[error("the BMC forbids {method} {path}: {reason}")]
@@ -195,6 +200,11 @@ impl Error {
                 "in the inventory's `bmc`, name the password that it has now as `first-password` and \
                  the new one as `password`: ra-deploy then changes it at the next login; or change it \
                  in the BMC's web page and write the new one where the inventory looks for it"
+                    .into()
+            }
+            Self::FirstPasswordLeft { .. } => {
+                "`ra-deploy apply` and the commands that act on BMCs log in with `first-password` \
+                 and put `password` in its place"
                     .into()
             }
             Self::FirstLogin { .. } => {

@@ -166,6 +166,9 @@ impl Client {
                 self.login.password_set.store(true, Ordering::Relaxed);
                 self.open().await?
             }
+            (Err(Error::Login { user, reason }), Some(_)) => {
+                return Err(Error::FirstPasswordLeft { user, reason });
+            }
             (outcome, _) => outcome?,
         };
         self.login.set(auth);

@@ -7,7 +7,7 @@ use super::bench::swift;
 use crate::lab::bmc::{Fault, Profile};
 use crate::model::bmc::{AccountState, AccountWish, BmcAct, LoginState};
 use crate::model::{BmcQuery, Endpoint, Secret, Text, Vault};
-use crate::redfish::{Bmc, Error, Options};
+use crate::redfish::{Bmc, Error, FirstLogin, Options};
 
 fn sealed() -> Options {
     let vault = Vault::default();
@@ -124,9 +124,19 @@ async fn the_first_password_is_replaced_once() {
             first_password: Some(old.password.clone()),
             ..old.clone()
         };
+        let only_look = Options {
+            first_login: FirstLogin::Leave,
+            ..swift()
+        };
+        let error = Bmc::connect(new.clone(), only_look)
+            .await
+            .err()
+            .expect("refused");
+        assert!(matches!(error, Error::FirstPasswordLeft { .. }), "{error}");
         let bmc = Bmc::connect(new.clone(), swift())
             .await
             .unwrap_or_else(|error| panic!("{profile:?}: {error}"));
+        // So nothing that only looks had set it before.
         assert!(bmc.password_was_set());
         bmc.answer(&BmcQuery::System).await.expect("an answer");
         bmc.close().await;
