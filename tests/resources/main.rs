@@ -163,6 +163,9 @@ fn every_kind_settles_and_mends_what_is_disturbed() {
         ("file", json!({"path": "/etc/kubernetes/a", "content": "a"})),
     ] {
         let resource = build(&scratch, name, parameters);
+        if !scratch.read(resource.as_ref()).is_settled() {
+            scratch.settle(resource.as_ref());
+        }
         let removal = resource.undo().expect("it is taken back");
         scratch.sh(&format!("( {} )", removal.there));
         for _ in 0..2 {
