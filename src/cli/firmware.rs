@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::session::{self, Session};
-use super::table::Table;
-use super::{Chosen, Common, Format, Hint, Servers, exit};
+use super::told::{self, word};
+use super::{Chosen, Common, Hint, Servers, exit};
 use crate::model::bmc::{FirmwareState, WaitingState};
 use crate::model::{BmcAct, BmcQuery, Query};
 use crate::plan::Errand;
@@ -153,44 +153,24 @@ async fn tell_waiting(session: &mut Session) {
 }
 
 async fn status(chosen: &Chosen, common: &Common) -> anyhow::Result<i32> {
-    let mut session = match Session::open("firmware", chosen, common)? {
-        Ok(session) => session,
+    let question = BmcQuery::Firmware;
+    let told = match told::ask::<FirmwareState>("firmware", question, chosen, common).await? {
+        Ok(told) => told,
         Err(code) => return Ok(code),
     };
-    let mut table = Table::new(["host", "component", "version", "id"]);
-    let mut hosts = Map::new();
-    let mut lost = 0;
-    let answers = session.fleet.ask(&[Query::Bmc(BmcQuery::Firmware)]).await;
-    let asked = answers.len();
-    for (host, answers) in answers {
-        match answers.bmc_state::<FirmwareState>(&BmcQuery::Firmware) {
-            Ok(state) => {
-                for one in &state.components {
-                    table.row([
-                        host.clone(),
-                        one.name.clone(),
-                        one.version.clone().unwrap_or("-".into()),
-                        one.id.clone(),
-                    ]);
-                }
-                for fault in &state.unreadable {
-                    table.failed(host.clone(), fault);
-                }
-                hosts.insert(host, serde_json::to_value(state)?);
-            }
-            Err(unread) => {
-                lost += 1;
-                let reason = session::reason(unread);
-                table.failed(host.clone(), &reason);
-                hosts.insert(host, json!({ "error": reason }));
-            }
+    let heading = ["host", "component", "version", "id"];
+    told.show(common, heading, |host, state, table| {
+        for one in &state.components {
+            table.row([
+                host.to_owned(),
+                one.name.clone(),
+                word(one.version.as_ref()),
+                one.id.clone(),
+            ]);
         }
-    }
-    session.run.hub.settle();
-    match common.output {
-        Format::Text => table.print(),
-        Format::Json => say!("{:#}", json!({ "hosts": hosts })),
-        Format::Jsonl => say!("{}", json!({ "hosts": hosts })),
-    }
-    session.finish_quietly(exit::of_lost(lost, asked)).await
+        for fault in &state.unreadable {
+            table.failed(host.to_owned(), fault);
+        }
+    })
+    .await
 }

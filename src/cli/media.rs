@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::session::{self, Session};
 use super::table::Table;
+use super::told::{self, word};
 use super::{Chosen, Common, Format, Hint, Servers, exit};
 use crate::config::Site;
 use crate::engine::{Reach, Will};
+use crate::model::BmcQuery;
 use crate::model::bmc::MediaState;
-use crate::model::{BmcQuery, Query};
 use crate::plan::Errand;
 use crate::redfish::{ImageServer, address_towards};
 use crate::report::words;
@@ -321,51 +322,30 @@ async fn serve(file: &std::path::Path, from: SocketAddr) -> anyhow::Result<i32> 
 }
 
 async fn status(chosen: &Chosen, common: &Common) -> anyhow::Result<i32> {
-    let mut session = match Session::open("media", chosen, common)? {
-        Ok(session) => session,
+    let told = match told::ask::<MediaState>("media", BmcQuery::Media, chosen, common).await? {
+        Ok(told) => told,
         Err(code) => return Ok(code),
     };
-    let mut table = Table::new(["host", "device", "serves as", "image", "connected"]);
-    let mut hosts = serde_json::Map::new();
-    let mut lost = 0;
-    let answers = session.fleet.ask(&[Query::Bmc(BmcQuery::Media)]).await;
-    let asked = answers.len();
-    for (host, answers) in answers {
-        match answers.bmc_state::<MediaState>(&BmcQuery::Media) {
-            Ok(state) => {
-                for device in &state.devices {
-                    let image = match (&device.image, device.inserted) {
-                        (Some(image), true) => image.clone(),
-                        (Some(image), false) => format!("{image} (not in)"),
-                        (None, true) => "an image without a name".into(),
-                        (None, false) => "-".into(),
-                    };
-                    table.row([
-                        host.clone(),
-                        device.name.clone(),
-                        device.kinds.join(", "),
-                        image,
-                        device.connected.clone().unwrap_or("-".into()),
-                    ]);
-                }
-                for fault in &state.unreadable {
-                    table.failed(host.clone(), fault);
-                }
-                hosts.insert(host, serde_json::to_value(state)?);
-            }
-            Err(unread) => {
-                lost += 1;
-                let reason = session::reason(unread);
-                table.failed(host.clone(), &reason);
-                hosts.insert(host, json!({ "error": reason }));
-            }
+    let heading = ["host", "device", "serves as", "image", "connected"];
+    told.show(common, heading, |host, state, table| {
+        for device in &state.devices {
+            let image = match (&device.image, device.inserted) {
+                (Some(image), true) => image.clone(),
+                (Some(image), false) => format!("{image} (not in)"),
+                (None, true) => "an image without a name".into(),
+                (None, false) => "-".into(),
+            };
+            table.row([
+                host.to_owned(),
+                device.name.clone(),
+                device.kinds.join(", "),
+                image,
+                word(device.connected.as_ref()),
+            ]);
         }
-    }
-    session.run.hub.settle();
-    match common.output {
-        Format::Text => table.print(),
-        Format::Json => say!("{:#}", json!({ "hosts": hosts })),
-        Format::Jsonl => say!("{}", json!({ "hosts": hosts })),
-    }
-    session.finish_quietly(exit::of_lost(lost, asked)).await
+        for fault in &state.unreadable {
+            table.failed(host.to_owned(), fault);
+        }
+    })
+    .await
 }

@@ -20,6 +20,7 @@ mod firmware;
 mod lab;
 mod media;
 mod online;
+mod order;
 mod plan;
 mod power;
 mod render;
@@ -30,6 +31,7 @@ mod signals;
 mod status;
 mod supply;
 mod table;
+mod told;
 mod verify;
 
 use std::path::PathBuf;

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::order::order;
 use super::session::{self, Session};
-use super::table::Table;
-use super::{Chosen, Common, Format, Servers, exit};
+use super::told::{self, word};
+use super::{Chosen, Common, Servers, exit};
 use crate::model::bmc::{PowerGoal, SystemState};
-use crate::model::{BmcAct, BmcQuery, Query};
+use crate::model::{BmcAct, BmcQuery};
 use crate::plan::Errand;
 
 #[derive(Debug, Args)]
@@ -77,73 +78,35 @@ async fn wish(servers: &Servers, common: &Common, parameters: Value) -> anyhow::
 }
 
 async fn cycle(servers: &Servers, common: &Common, force: bool) -> anyhow::Result<i32> {
-    let errand = Errand {
-        name: "power",
-        tasks: Vec::new(),
-    };
-    let mut session = match Session::open_errand(&errand, &servers.chosen(), common)? {
-        Ok(session) => session,
-        Err(code) => return Ok(code),
-    };
-    let members = session.fleet.members().iter();
-    let names: Vec<String> = members.map(|one| one.host().to_owned()).collect();
-    let question = format!("Boot {} anew?", crate::report::words::list(&names));
-    if let Some(code) = session.confirm(servers.consent(), &question)? {
-        return session.finish(code, None).await;
-    }
     let goal = match force {
         true => PowerGoal::ForceRestart,
         false => PowerGoal::Restart,
     };
-    session
-        .fleet
-        .order("power", "power cycle", &[BmcAct::Power(goal)])
-        .await;
-    session.finish(exit::DONE, None).await
+    let ask = |hosts: &str| format!("Boot {hosts} anew?");
+    let act = BmcAct::Power(goal);
+    order("power", servers, common, "power cycle", act, ask).await
 }
 
 async fn status(chosen: &Chosen, common: &Common) -> anyhow::Result<i32> {
-    let mut session = match Session::open("power", chosen, common)? {
-        Ok(session) => session,
+    let told = match told::ask::<SystemState>("power", BmcQuery::System, chosen, common).await? {
+        Ok(told) => told,
         Err(code) => return Ok(code),
     };
-    let mut table = Table::new(["host", "power", "boot", "last reset", "server"]);
-    let mut hosts = serde_json::Map::new();
-    let mut lost = 0;
-    let answers = session.fleet.ask(&[Query::Bmc(BmcQuery::System)]).await;
-    let asked = answers.len();
-    for (host, answers) in answers {
-        match answers.bmc_state::<SystemState>(&BmcQuery::System) {
-            Ok(state) => {
-                let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-                let server = [&state.manufacturer, &state.model]
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" ");
-                table.row([
-                    host.clone(),
-                    word(&state.power),
-                    word(&state.boot_progress),
-                    word(&state.last_reset),
-                    server,
-                ]);
-                hosts.insert(host, serde_json::to_value(state)?);
-            }
-            Err(unread) => {
-                lost += 1;
-                let reason = session::reason(unread);
-                table.failed(host.clone(), &reason);
-                hosts.insert(host, json!({ "error": reason }));
-            }
-        }
-    }
-    session.run.hub.settle();
-    match common.output {
-        Format::Text => table.print(),
-        Format::Json => say!("{:#}", json!({ "hosts": hosts })),
-        Format::Jsonl => say!("{}", json!({ "hosts": hosts })),
-    }
-    session.finish_quietly(exit::of_lost(lost, asked)).await
+    let heading = ["host", "power", "boot", "last reset", "server"];
+    told.show(common, heading, |host, state, table| {
+        let server = [&state.manufacturer, &state.model]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
+        table.row([
+            host.to_owned(),
+            word(state.power.as_ref()),
+            word(state.boot_progress.as_ref()),
+            word(state.last_reset.as_ref()),
+            server,
+        ]);
+    })
+    .await
 }

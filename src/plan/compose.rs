@@ -43,19 +43,22 @@ pub struct Step {
 
 /// The walks of the chosen hosts, in inventory order.
 pub fn compose(site: &Site, choice: &Choice) -> Vec<Walk> {
-    site.hosts
-        .iter()
-        .filter(|host| {
-            choice
-                .limit
-                .as_ref()
-                .is_none_or(|limit| limit.picks(site, &host.name))
-        })
+    chosen(site, choice)
         .map(|host| Walk {
             host: Arc::new(host.clone()),
             steps: steps(site, host, choice),
         })
         .collect()
+}
+
+/// The hosts of the choice, in inventory order.
+fn chosen<'a>(site: &'a Site, choice: &'a Choice) -> impl Iterator<Item = &'a Host> {
+    site.hosts.iter().filter(|host| {
+        choice
+            .limit
+            .as_ref()
+            .is_none_or(|limit| limit.picks(site, &host.name))
+    })
 }
 
 /// What an operator's command does on each chosen host: task kinds with their parameters, as a
@@ -87,13 +90,7 @@ pub fn errands(
         templates: Default::default(),
         place: Place::Embedded(format!("the command {name}")),
     });
-    let chosen = site.hosts.iter().filter(|host| {
-        choice
-            .limit
-            .as_ref()
-            .is_none_or(|limit| limit.picks(site, &host.name))
-    });
-    chosen
+    chosen(site, choice)
         .map(|host| {
             let mut steps = Vec::new();
             for (kind, parameters) in tasks(&host.name) {

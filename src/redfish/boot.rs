@@ -9,7 +9,6 @@ use super::document::Document;
 use super::error::Error;
 use super::options::{Listener, Progress};
 use super::survey::{Survey, fetch};
-use super::transport::{Client, Reply};
 use super::{system, task, write};
 use crate::model::bmc::BootOverride;
 
@@ -70,7 +69,17 @@ pub(super) async fn set(
     if has_mode && (wanted.mode.is_none() || wanted.mode == before.mode) {
         tries.extend(places.iter().map(|place| (false, place)));
     }
-    let (reply, place) = write_first(client, &tries, body, listener).await?;
+    let bodies: Vec<(&Document, Value)> = tries
+        .iter()
+        .map(|(with_mode, place)| (place.as_ref(), body(*with_mode)))
+        .collect();
+    let (reply, taken) = write::first(client, &bodies, "set the boot override").await?;
+    let (with_mode, place) = tries[taken];
+    if !with_mode {
+        listener(Progress::Note(
+            "the BMC refuses the boot mode; it is left as it is".into(),
+        ));
+    }
     task::finish(client, &reply, "the boot override", listener).await?;
     let start = Instant::now();
     loop {
@@ -100,42 +109,6 @@ pub(super) async fn set(
         }
         tokio::time::sleep(client.options.poll).await;
     }
-}
-
-/// Writes where it is taken first. The first refusal is the one to tell: it is about the whole
-/// wish, at the place of the standard.
-async fn write_first<'a>(
-    client: &Client,
-    tries: &[(bool, &'a Arc<Document>)],
-    body: impl Fn(bool) -> Value,
-    listener: Listener<'_>,
-) -> Result<(Reply, &'a Arc<Document>), Error> {
-    let mut refusal = None;
-    for (with_mode, place) in tries {
-        match write::patch(client, place, &body(*with_mode)).await {
-            Ok(reply) => {
-                if !with_mode {
-                    listener(Progress::Note(
-                        "the BMC refuses the boot mode; it is left as it is".into(),
-                    ));
-                }
-                return Ok((reply, place));
-            }
-            Err(
-                error @ (Error::Refused {
-                    status: 400..=499, ..
-                }
-                | Error::Missing { .. }),
-            ) => {
-                refusal.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Err(refusal.unwrap_or_else(|| Error::Unsupported {
-        what: "set the boot override".into(),
-        reason: "there is no place for it".into(),
-    }))
 }
 
 /// Whether a wish is unmet. A disabled override has no target worth comparing.

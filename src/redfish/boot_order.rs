@@ -1,9 +1,8 @@
 //! The lasting boot order: where it is shown, where it is taken, and the options it orders.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::document::{Document, text, truth, words};
 use super::error::Error;
@@ -77,35 +76,12 @@ pub(super) async fn set(
         return Ok(());
     }
     // Where the settings resource has an order, that is where it is taken (Lenovo; sushy).
-    let mut places: Vec<&Arc<Document>> = Vec::new();
-    places.extend(settings.iter().filter(|place| order(place).is_some()));
-    places.push(&system);
-    let mut refusal = None;
-    let mut taken = None;
-    for place in places {
-        let body = json!({"Boot": {"BootOrder": wanted}});
-        match write::patch(client, place, &body).await {
-            Ok(reply) => {
-                taken = Some(reply);
-                break;
-            }
-            Err(
-                error @ (Error::Refused {
-                    status: 400..=499, ..
-                }
-                | Error::Missing { .. }),
-            ) => {
-                refusal.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let Some(reply) = taken else {
-        return Err(refusal.unwrap_or_else(|| Error::Unsupported {
-            what: "set the boot order".into(),
-            reason: "there is no place for it".into(),
-        }));
-    };
+    let places = settings.iter().filter(|place| order(place).is_some());
+    let tries: Vec<(&Document, Value)> = places
+        .chain([&system])
+        .map(|place| (place.as_ref(), json!({"Boot": {"BootOrder": wanted}})))
+        .collect();
+    let (reply, _) = write::first(client, &tries, "set the boot order").await?;
     let job = task::of_reply(client, &reply);
     let start = Instant::now();
     loop {

@@ -39,3 +39,31 @@ pub(super) async fn patch(
     }
     Err(last)
 }
+
+/// PATCHes where it is taken first, and tells which try that was. The first refusal is the one
+/// to tell: it is about the whole wish, at the place of the standard.
+pub(super) async fn first(
+    client: &Client,
+    tries: &[(&Document, Value)],
+    what: &str,
+) -> Result<(Reply, usize), Error> {
+    let mut refusal = None;
+    for (index, (place, body)) in tries.iter().enumerate() {
+        match patch(client, place, body).await {
+            Ok(reply) => return Ok((reply, index)),
+            Err(
+                error @ (Error::Refused {
+                    status: 400..=499, ..
+                }
+                | Error::Missing { .. }),
+            ) => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Error::Unsupported {
+        what: what.into(),
+        reason: "there is no place for it".into(),
+    }))
+}

@@ -2,16 +2,12 @@
 
 use clap::{Args, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
 
-use super::super::session::{self, Session};
-use super::super::table::Table;
-use super::super::{Chosen, Common, Format, exit};
+use super::super::told::{self, word};
+use super::super::{Chosen, Common};
 use crate::config::words::duration;
+use crate::model::BmcQuery;
 use crate::model::bmc::{JobState, LogEntry, LogState, SessionState, Severity, instant};
-use crate::model::{BmcQuery, Query};
 
 #[derive(Debug, Args)]
 pub struct Logs {
@@ -58,40 +54,29 @@ fn since(text: &str) -> Result<Timestamp, String> {
 
 impl Logs {
     pub async fn run(&self, common: &Common) -> anyhow::Result<i32> {
-        let told = ask::<LogState>(BmcQuery::Logs, &self.chosen, common).await?;
-        let told = match told {
+        let told = told::ask::<LogState>("bmc", BmcQuery::Logs, &self.chosen, common).await?;
+        let mut told = match told {
             Ok(told) => told,
             Err(code) => return Ok(code),
         };
-        let mut table = Table::new(["host", "time", "severity", "log", "message"]);
-        let mut hosts = Map::new();
-        for (host, state) in &told.states {
-            match state {
-                Ok(state) => {
-                    let mut state = state.clone();
-                    state.entries.retain(|entry| self.wants(entry));
-                    for entry in &state.entries {
-                        let time = entry.time.map(|time| time.to_string());
-                        table.row([
-                            host.clone(),
-                            time.or(entry.created.clone()).unwrap_or_else(dash),
-                            entry.severity.word().to_owned(),
-                            entry.log.clone(),
-                            entry.message.clone(),
-                        ]);
-                    }
-                    for reason in &state.unreadable {
-                        table.failed(host.clone(), reason);
-                    }
-                    hosts.insert(host.clone(), serde_json::to_value(&state)?);
-                }
-                Err(reason) => {
-                    table.failed(host.clone(), reason);
-                    hosts.insert(host.clone(), json!({ "error": reason }));
-                }
+        told.narrow(|state| state.entries.retain(|entry| self.wants(entry)));
+        let heading = ["host", "time", "severity", "log", "message"];
+        told.show(common, heading, |host, state, table| {
+            for entry in &state.entries {
+                let time = entry.time.map(|time| time.to_string());
+                table.row([
+                    host.to_owned(),
+                    word(time.or(entry.created.clone()).as_ref()),
+                    entry.severity.word().to_owned(),
+                    entry.log.clone(),
+                    entry.message.clone(),
+                ]);
             }
-        }
-        told.finish(common, &hosts, || table.print()).await
+            for reason in &state.unreadable {
+                table.failed(host.to_owned(), reason);
+            }
+        })
+        .await
     }
 
     fn wants(&self, entry: &LogEntry) -> bool {
@@ -107,126 +92,52 @@ impl Logs {
 }
 
 pub async fn jobs(chosen: &Chosen, common: &Common) -> anyhow::Result<i32> {
-    let told = match ask::<JobState>(BmcQuery::Jobs, chosen, common).await? {
+    let told = match told::ask::<JobState>("bmc", BmcQuery::Jobs, chosen, common).await? {
         Ok(told) => told,
         Err(code) => return Ok(code),
     };
-    let mut table = Table::new(["host", "job", "state", "%", "name", "message"]);
-    for (host, state) in &told.states {
-        match state {
-            Ok(state) => {
-                for job in &state.jobs {
-                    table.row([
-                        host.clone(),
-                        job.id.clone(),
-                        job.state.clone(),
-                        job.progress
-                            .map_or_else(dash, |percent| percent.to_string()),
-                        job.name.clone(),
-                        job.message.clone().unwrap_or_else(dash),
-                    ]);
-                }
-                for reason in &state.unreadable {
-                    table.failed(host.clone(), reason);
-                }
-            }
-            Err(reason) => table.failed(host.clone(), reason),
+    let heading = ["host", "job", "state", "%", "name", "message"];
+    told.show(common, heading, |host, state, table| {
+        for job in &state.jobs {
+            let progress = job.progress.map(|percent| percent.to_string());
+            table.row([
+                host.to_owned(),
+                job.id.clone(),
+                job.state.clone(),
+                word(progress.as_ref()),
+                job.name.clone(),
+                word(job.message.as_ref()),
+            ]);
         }
-    }
-    let hosts = told.values()?;
-    told.finish(common, &hosts, || table.print()).await
+        for reason in &state.unreadable {
+            table.failed(host.to_owned(), reason);
+        }
+    })
+    .await
 }
 
 pub async fn sessions(chosen: &Chosen, common: &Common) -> anyhow::Result<i32> {
-    let told = match ask::<SessionState>(BmcQuery::Sessions, chosen, common).await? {
+    let told = match told::ask::<SessionState>("bmc", BmcQuery::Sessions, chosen, common).await? {
         Ok(told) => told,
         Err(code) => return Ok(code),
     };
-    let mut table = Table::new(["host", "session", "user", "kind", "from", "since"]);
-    for (host, state) in &told.states {
-        match state {
-            Ok(state) => {
-                let word = |text: &Option<String>| text.clone().unwrap_or_else(dash);
-                for session in &state.sessions {
-                    table.row([
-                        host.clone(),
-                        session.id.clone(),
-                        word(&session.user),
-                        word(&session.kind),
-                        word(&session.origin),
-                        word(&session.created),
-                    ]);
-                }
-                if let Some(reason) = &state.unreadable {
-                    table.failed(host.clone(), reason);
-                }
-            }
-            Err(reason) => table.failed(host.clone(), reason),
+    let heading = ["host", "session", "user", "kind", "from", "since"];
+    told.show(common, heading, |host, state, table| {
+        for session in &state.sessions {
+            table.row([
+                host.to_owned(),
+                session.id.clone(),
+                word(session.user.as_ref()),
+                word(session.kind.as_ref()),
+                word(session.origin.as_ref()),
+                word(session.created.as_ref()),
+            ]);
         }
-    }
-    let hosts = told.values()?;
-    told.finish(common, &hosts, || table.print()).await
-}
-
-fn dash() -> String {
-    "-".to_owned()
-}
-
-/// One question's answers of all chosen hosts, in inventory order.
-struct Told<T> {
-    session: Session,
-    states: Vec<(String, Result<T, String>)>,
-}
-
-async fn ask<T: DeserializeOwned>(
-    question: BmcQuery,
-    chosen: &Chosen,
-    common: &Common,
-) -> anyhow::Result<Result<Told<T>, i32>> {
-    let mut session = match Session::open("bmc", chosen, common)? {
-        Ok(session) => session,
-        Err(code) => return Ok(Err(code)),
-    };
-    let answers = session.fleet.ask(&[Query::Bmc(question.clone())]).await;
-    session.run.hub.settle();
-    let states = answers
-        .into_iter()
-        .map(|(host, answers)| {
-            let state = answers.bmc_state(&question).map_err(session::reason);
-            (host, state)
-        })
-        .collect();
-    Ok(Ok(Told { session, states }))
-}
-
-impl<T: Serialize> Told<T> {
-    fn values(&self) -> anyhow::Result<Map<String, Value>> {
-        let mut hosts = Map::new();
-        for (host, state) in &self.states {
-            let value = match state {
-                Ok(state) => serde_json::to_value(state)?,
-                Err(reason) => json!({ "error": reason }),
-            };
-            hosts.insert(host.clone(), value);
+        if let Some(reason) = &state.unreadable {
+            table.failed(host.to_owned(), reason);
         }
-        Ok(hosts)
-    }
-
-    async fn finish(
-        self,
-        common: &Common,
-        hosts: &Map<String, Value>,
-        text: impl FnOnce(),
-    ) -> anyhow::Result<i32> {
-        match common.output {
-            Format::Text => text(),
-            Format::Json => say!("{:#}", json!({ "hosts": hosts })),
-            Format::Jsonl => say!("{}", json!({ "hosts": hosts })),
-        }
-        let lost = self.states.iter().filter(|(_, state)| state.is_err());
-        let code = exit::of_lost(lost.count(), self.states.len());
-        self.session.finish_quietly(code).await
-    }
+    })
+    .await
 }
 
 #[cfg(test)]
